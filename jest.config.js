@@ -1,0 +1,12 @@
+/** Jest runs the sources as Node does: native modules, types stripped and nothing else changed. */
+export default {
+  testEnvironment: "node",
+  extensionsToTreatAsEsm: [".ts"],
+  transform: { "\\.ts$": "<rootDir>/tools/jest-strip-types.js" },
+  testMatch: ["<rootDir>/**/*.test.ts"],
+  testPathIgnorePatterns: ["/node_modules/", "<rootDir>/dist/"],
+  modulePathIgnorePatterns: ["<rootDir>/dist/"],
+  // Two cores share the tests with real Envoys; one worker per core leaves none for them to wait on.
+  maxWorkers: 2,
+  testTimeout: 60_000,
+};
