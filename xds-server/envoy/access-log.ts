@@ -1,0 +1,115 @@
+/**
+ * The access log: one JSON object a line on stdout. `policy` names what decided: the rule that refused, the limit that
+ * refused, the rule that allowed, or the authentication policy; `verdict` is `allowed`, `denied` or `limited`. `audit`
+ * says what the audited policies would have done.
+ */
+import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
+import { type AccessLogSchema } from "../gen/envoy/config/accesslog/v3/accesslog_pb.js";
+import { StdoutAccessLogSchema } from "../gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js";
+import { any } from "./any.ts";
+
+/** Envoy writes RBAC's verdicts under this metadata namespace whatever the filter is called. */
+const RBAC = "envoy.filters.http.rbac";
+
+type Operator = string | { readonly command: string; readonly param: string };
+
+/** The first of `operators` that has a value. */
+function firstOf(...operators: readonly Operator[]): string {
+  return `%COALESCE(${JSON.stringify({ operators })})%`;
+}
+
+const metadata = (param: string): Operator => ({ command: "DYNAMIC_METADATA", param });
+const virtualHost = (param: string): Operator => ({ command: "METADATA", param: `VIRTUAL_HOST:seawall:${param}` });
+
+const CONNECTION_FIELDS = {
+  time: "%START_TIME%",
+  peer: "%DOWNSTREAM_PEER_URI_SAN%",
+  peerAddress: "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
+  flags: "%RESPONSE_FLAGS%",
+  termination: "%CONNECTION_TERMINATION_DETAILS%",
+  bytesReceived: "%BYTES_RECEIVED%",
+  bytesSent: "%BYTES_SENT%",
+  durationMs: "%DURATION%",
+  upstream: "%UPSTREAM_HOST%",
+};
+
+const REQUEST_FIELDS = {
+  ...CONNECTION_FIELDS,
+  method: "%REQ(:METHOD)%",
+  host: "%REQ(:AUTHORITY)%",
+  path: "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+  protocol: "%PROTOCOL%",
+  status: "%RESPONSE_CODE%",
+  details: "%RESPONSE_CODE_DETAILS%",
+  route: "%ROUTE_NAME%",
+  requestId: "%REQ(X-REQUEST-ID)%",
+};
+
+/** The keys that the limit filters and their Lua companion write, read here and nowhere else. */
+export const LIMIT_METADATA = { namespace: "seawall.limit", policy: "policy", verdict: "verdict" } as const;
+
+/** The log of requests that reach a workload. */
+export function inboundHttpLog(workload: string): MessageInitShape<typeof AccessLogSchema> {
+  return stdout({
+    direction: "inbound",
+    workload,
+    ...REQUEST_FIELDS,
+    verdict: firstOf(
+      metadata(`${LIMIT_METADATA.namespace}:${LIMIT_METADATA.verdict}`),
+      metadata(`${RBAC}:enforced_engine_result`),
+      virtualHost("unproven"),
+    ),
+    policy: firstOf(
+      metadata(`${LIMIT_METADATA.namespace}:${LIMIT_METADATA.policy}`),
+      metadata(`${RBAC}:enforced_effective_policy_id`),
+      metadata(`${RBAC}:allow_shadow_effective_policy_id`),
+      virtualHost("authentication"),
+    ),
+    audit: {
+      verdict: `%DYNAMIC_METADATA(${RBAC}:audit_shadow_engine_result)%`,
+      policy: `%DYNAMIC_METADATA(${RBAC}:audit_shadow_effective_policy_id)%`,
+    },
+  });
+}
+
+/** The log of requests that leave a workload. A refusal here is always about visibility. */
+export function outboundHttpLog(workload: string): MessageInitShape<typeof AccessLogSchema> {
+  return stdout({
+    direction: "outbound",
+    workload,
+    ...REQUEST_FIELDS,
+    cluster: "%UPSTREAM_CLUSTER%",
+    verdict: firstOf(metadata(`${RBAC}:enforced_engine_result`), virtualHost("visible")),
+    policy: `%DYNAMIC_METADATA(${RBAC}:enforced_effective_policy_id)%`,
+  });
+}
+
+/** The log of TCP connections, in either direction. */
+export function tcpLog(direction: "inbound" | "outbound", workload: string): MessageInitShape<typeof AccessLogSchema> {
+  return stdout({
+    direction,
+    workload,
+    ...CONNECTION_FIELDS,
+    cluster: "%UPSTREAM_CLUSTER%",
+    verdict: "%DYNAMIC_METADATA(envoy.filters.network.rbac:enforced_engine_result)%",
+    policy: firstOf(
+      metadata("envoy.filters.network.rbac:enforced_effective_policy_id"),
+      metadata("envoy.filters.network.rbac:allow_shadow_effective_policy_id"),
+    ),
+  });
+}
+
+function stdout(fields: JsonObject): MessageInitShape<typeof AccessLogSchema> {
+  return {
+    name: "stdout",
+    configType: {
+      case: "typedConfig",
+      value: any(StdoutAccessLogSchema, {
+        accessLogFormat: {
+          case: "logFormat",
+          value: { format: { case: "jsonFormat", value: fields }, omitEmptyValues: true, jsonFormatOptions: { sortProperties: false } },
+        },
+      }),
+    },
+  };
+}

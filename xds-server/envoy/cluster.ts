@@ -1,0 +1,107 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Any } from "@bufbuild/protobuf/wkt";
+import { type Cluster, Cluster_DiscoveryType, ClusterSchema } from "../gen/envoy/config/cluster/v3/cluster_pb.js";
+import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from "../gen/envoy/config/endpoint/v3/endpoint_pb.js";
+import { RawBufferSchema } from "../gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js";
+import { HttpProtocolOptionsSchema } from "../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
+import { socketAddress } from "./address.ts";
+import { any } from "./any.ts";
+import { FROM_ADS } from "./discovery.ts";
+
+/** How a cluster's connections are spoken over: HTTP of one version, or bytes. */
+export type UpstreamProtocol = "http1" | "http2" | "tcp";
+
+const HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+const TRANSPORT_MATCH = "envoy.transport_socket_match";
+const CONNECT_TIMEOUT = { seconds: 5n, nanos: 0 };
+
+function protocolOptions(protocol: UpstreamProtocol): Record<string, Any> {
+  switch (protocol) {
+    case "tcp":
+      return {};
+    case "http1":
+      return {
+        [HTTP_OPTIONS]: any(HttpProtocolOptionsSchema, {
+          upstreamProtocolOptions: {
+            case: "explicitHttpConfig",
+            value: { protocolConfig: { case: "httpProtocolOptions", value: {} } },
+          },
+        }),
+      };
+    case "http2":
+      return {
+        [HTTP_OPTIONS]: any(HttpProtocolOptionsSchema, {
+          upstreamProtocolOptions: {
+            case: "explicitHttpConfig",
+            value: { protocolConfig: { case: "http2ProtocolOptions", value: { allowConnect: true } } },
+          },
+        }),
+      };
+  }
+}
+
+/** The cluster from a sidecar to its own application. */
+export function applicationCluster(name: string, address: string, port: number, protocol: UpstreamProtocol): Cluster {
+  return create(ClusterSchema, {
+    name,
+    clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.STATIC },
+    connectTimeout: CONNECT_TIMEOUT,
+    typedExtensionProtocolOptions: protocolOptions(protocol),
+    loadAssignment: {
+      clusterName: name,
+      endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: "endpoint", value: { address: socketAddress(address, port) } } }] }],
+    },
+  });
+}
+
+/**
+ * The cluster of a service port as every caller sees it: endpoints by EDS; those that say they speak mesh mTLS get it,
+ * the others plaintext.
+ */
+export function serviceCluster(name: string, tls: Any, protocol: UpstreamProtocol): Cluster {
+  return create(ClusterSchema, {
+    name,
+    clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
+    edsClusterConfig: { edsConfig: FROM_ADS },
+    connectTimeout: CONNECT_TIMEOUT,
+    typedExtensionProtocolOptions: protocolOptions(protocol),
+    transportSocketMatches: [
+      {
+        name: "mesh",
+        match: { transport: "mesh" },
+        transportSocket: { name: "tls", configType: { case: "typedConfig", value: tls } },
+      },
+      {
+        name: "plaintext",
+        match: {},
+        transportSocket: { name: "plaintext", configType: { case: "typedConfig", value: any(RawBufferSchema, {}) } },
+      },
+    ],
+  });
+}
+
+export interface ServiceEndpoint {
+  readonly address: string;
+  readonly port: number;
+  /** Reached over mesh mTLS: it has a sidecar whose port accepts it. */
+  readonly mesh: boolean;
+}
+
+/** The endpoints of a service port, in the order given. */
+export function loadAssignment(name: string, endpoints: readonly ServiceEndpoint[]): ClusterLoadAssignment {
+  return create(ClusterLoadAssignmentSchema, {
+    clusterName: name,
+    endpoints: endpoints.length === 0 ? [] : [{ lbEndpoints: endpoints.map(lbEndpoint) }],
+  });
+}
+
+type LbEndpoint = NonNullable<
+  NonNullable<MessageInitShape<typeof ClusterLoadAssignmentSchema>["endpoints"]>[number]["lbEndpoints"]
+>[number];
+
+function lbEndpoint(endpoint: ServiceEndpoint): LbEndpoint {
+  return {
+    hostIdentifier: { case: "endpoint", value: { address: socketAddress(endpoint.address, endpoint.port) } },
+    ...(endpoint.mesh ? { metadata: { filterMetadata: { [TRANSPORT_MATCH]: { transport: "mesh" } } } } : {}),
+  };
+}

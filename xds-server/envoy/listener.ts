@@ -1,0 +1,62 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Any } from "@bufbuild/protobuf/wkt";
+import { ListenerSchema, type Listener } from "../gen/envoy/config/listener/v3/listener_pb.js";
+import type { FilterChainSchema } from "../gen/envoy/config/listener/v3/listener_components_pb.js";
+import { TrafficDirection } from "../gen/envoy/config/core/v3/base_pb.js";
+import { TlsInspectorSchema } from "../gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js";
+import { socketAddress } from "./address.ts";
+import { any } from "./any.ts";
+import { MESH_ALPN } from "./tls.ts";
+
+type NetworkFilters = NonNullable<MessageInitShape<typeof FilterChainSchema>["filters"]>;
+
+/** A terminal or policy filter of a connection, ready packed. */
+export function networkFilter(name: string, typedConfig: Any): NetworkFilters[number] {
+  return { name, configType: { case: "typedConfig", value: typedConfig } };
+}
+
+/**
+ * An inbound port without its address: a chain for mesh mTLS and one for everything else, always both, so that turning
+ * strictness on is a policy and never a change of the listener.
+ */
+export function inboundListener(input: { readonly name: string; readonly tls: Any; readonly filters: NetworkFilters }): Listener {
+  return create(ListenerSchema, {
+    name: input.name,
+    trafficDirection: TrafficDirection.INBOUND,
+    enableReusePort: { value: false },
+    listenerFilters: [{ name: "tls-inspector", configType: { case: "typedConfig", value: any(TlsInspectorSchema, {}) } }],
+    // A peer that says nothing at first (a server-first protocol) is plaintext: go on without a verdict.
+    continueOnListenerFiltersTimeout: true,
+    listenerFiltersTimeout: { seconds: 1n, nanos: 0 },
+    filterChains: [
+      {
+        name: "mesh",
+        filterChainMatch: { transportProtocol: "tls", applicationProtocols: [MESH_ALPN] },
+        transportSocket: { name: "tls", configType: { case: "typedConfig", value: input.tls } },
+        filters: input.filters,
+      },
+    ],
+    defaultFilterChain: { name: "plaintext", filters: input.filters },
+  });
+}
+
+/** An outbound listener on an address of the pod's own. */
+export function outboundListener(input: {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly filters: NetworkFilters;
+}): Listener {
+  return create(ListenerSchema, {
+    name: input.name,
+    trafficDirection: TrafficDirection.OUTBOUND,
+    enableReusePort: { value: false },
+    address: socketAddress(input.address, input.port),
+    defaultFilterChain: { name: "outbound", filters: input.filters },
+  });
+}
+
+/** The address alone. Serialized messages concatenate: a workload's listener is encoded once, its address per pod. */
+export function listenerAddress(address: string, port: number): Listener {
+  return create(ListenerSchema, { address: socketAddress(address, port) });
+}
