@@ -81,11 +81,11 @@ function declare(name: HttpFilterName, limitHeadersLua: string): HttpFilter {
 /** What both directions agree on: how a path is read decides what a policy sees, so it is said here once. */
 const COMMON = {
   codecType: HttpConnectionManager_CodecType.AUTO,
-  normalizePath: { value: true },
+  normalizePath: true,
   mergeSlashes: true,
   pathWithEscapedSlashesAction: HttpConnectionManager_PathWithEscapedSlashesAction.REJECT_REQUEST,
   // The TCP peer is the remote address: a caller's X-Forwarded-For is passed on, never believed.
-  useRemoteAddress: { value: true },
+  useRemoteAddress: true,
   skipXffAppend: true,
   preserveExternalRequestId: true,
   serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,

@@ -23,7 +23,7 @@ export function inboundListener(input: { readonly name: string; readonly tls: An
   return create(ListenerSchema, {
     name: input.name,
     trafficDirection: TrafficDirection.INBOUND,
-    enableReusePort: { value: false },
+    enableReusePort: false,
     listenerFilters: [{ name: "tls-inspector", configType: { case: "typedConfig", value: any(TlsInspectorSchema, {}) } }],
     // A peer that says nothing at first (a server-first protocol) is plaintext: go on without a verdict.
     continueOnListenerFiltersTimeout: true,
@@ -50,7 +50,7 @@ export function outboundListener(input: {
   return create(ListenerSchema, {
     name: input.name,
     trafficDirection: TrafficDirection.OUTBOUND,
-    enableReusePort: { value: false },
+    enableReusePort: false,
     address: socketAddress(input.address, input.port),
     defaultFilterChain: { name: "outbound", filters: input.filters },
   });

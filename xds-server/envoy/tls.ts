@@ -76,7 +76,7 @@ function peerMatcher(peer: string): MessageInitShape<typeof StringMatcherSchema>
 export function downstreamTls(tls: TlsSettings, peers: ExpectedPeers, alpn: readonly string[]): Any {
   return any(DownstreamTlsContextSchema, {
     commonTlsContext: commonContext(tls, peers, alpn),
-    requireClientCertificate: { value: true },
+    requireClientCertificate: true,
   });
 }
 

@@ -1,0 +1,61 @@
+/** The Kubernetes objects that Seawall reads, as far as it reads them. */
+import type { ObjectMeta } from "../../crds/core/object.ts";
+
+export interface NamespaceObject {
+  readonly kind: "Namespace";
+  readonly metadata: ObjectMeta;
+}
+
+export interface ContainerPort {
+  readonly name?: string;
+  readonly containerPort: number;
+  readonly protocol?: "TCP" | "UDP" | "SCTP";
+}
+
+export interface PodObject {
+  readonly kind: "Pod";
+  readonly metadata: ObjectMeta;
+  readonly spec?: {
+    readonly serviceAccountName?: string;
+    readonly containers?: readonly { readonly name?: string; readonly ports?: readonly ContainerPort[] }[];
+  };
+  readonly status?: {
+    readonly podIP?: string;
+    readonly phase?: string;
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  };
+}
+
+export interface ServicePortSpec {
+  readonly name?: string;
+  readonly port: number;
+  readonly targetPort?: number | string;
+  readonly protocol?: "TCP" | "UDP" | "SCTP";
+  readonly appProtocol?: string;
+}
+
+export interface ServiceObject {
+  readonly kind: "Service";
+  readonly metadata: ObjectMeta;
+  readonly spec?: {
+    readonly type?: string;
+    readonly clusterIP?: string;
+    readonly selector?: Readonly<Record<string, string>>;
+    readonly ports?: readonly ServicePortSpec[];
+  };
+}
+
+export interface EndpointSliceObject {
+  readonly kind: "EndpointSlice";
+  readonly metadata: ObjectMeta;
+  readonly addressType?: string;
+  readonly ports?: readonly { readonly name?: string; readonly port?: number; readonly protocol?: string }[];
+  readonly endpoints?: readonly {
+    readonly addresses: readonly string[];
+    readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean; readonly terminating?: boolean };
+    readonly targetRef?: { readonly kind?: string; readonly namespace?: string; readonly name?: string };
+  }[];
+}
+
+/** The label that ties an EndpointSlice to its Service. */
+export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
