@@ -3,7 +3,8 @@
  * nothing of Kubernetes or Envoy.
  *
  * A graph is made of collections, maps from a string key to an immutable value. A source is written to by the world; the
- * others are computed from it: `derive` (an entry from an entry), `deriveMany` (several from one), `join` (a union) and
+ * others are computed from it: `derive` (an entry from an entry), `deriveMany` (several from one), `join` (a union),
+ * `groups` (the groups of an index) and
  * `singleton` (one value of everything). An index groups a collection's entries, to be looked up by something other than
  * their key. Transforms are pure functions of one input entry and of what they look up through their context
  * (tracked-lookups.ts), which remembers each lookup (dependency.ts), so that nothing ever scans for who is affected.
@@ -23,6 +24,7 @@ import { SINGLETON } from "./collection.ts";
 import { CollectionNode, type Host, type Member } from "./collection-node.ts";
 import { DeriveManyNode, type TransformMany } from "./derive-many-node.ts";
 import { DeriveNode, type Transform } from "./derive-node.ts";
+import { GroupsNode } from "./groups-node.ts";
 import { IndexNode } from "./index-node.ts";
 import { JoinNode } from "./join-node.ts";
 import { SourceNode } from "./source-node.ts";
@@ -142,6 +144,14 @@ export class Graph {
   ): Index<I, K, V> {
     this.#claim(name);
     return new IndexNode(name, this.#own(collection), keysOf);
+  }
+
+  /** The groups of an index as a collection of its own: what agrees in the index key, as one entry. */
+  groups<I extends string, K extends string, V>(name: string, index: Index<I, K, V>): Collection<I, readonly V[]> {
+    if (!(index instanceof IndexNode)) throw new Error(`${index.name}: not an index of this graph`);
+    const node = index as IndexNode<I, K, V>;
+    this.#own(node.collection);
+    return this.#add(name, (rank) => new GroupsNode(name, this.#host, rank, node));
   }
 
   /** Calls the listener once after each tick that published something, when all listeners of collections have been called. */

@@ -19,6 +19,7 @@ export class IndexNode<I extends string, K extends string, V> implements Index<I
   readonly dependents = new Dependents();
   readonly #keysOf: (value: V, key: K) => Iterable<I>;
   readonly #groups = new Map<I, Group<K, V>>();
+  readonly #consumers: ((indexKey: I) => void)[] = [];
 
   constructor(name: string, collection: CollectionNode<K, V>, keysOf: (value: V, key: K) => Iterable<I>) {
     this.name = name;
@@ -36,6 +37,11 @@ export class IndexNode<I extends string, K extends string, V> implements Index<I
 
   keys(): IterableIterator<I> {
     return this.#groups.keys();
+  }
+
+  /** For collections made of this index: told, in the middle of a tick, of each group that has changed. */
+  feed(consumer: (indexKey: I) => void): void {
+    this.#consumers.push(consumer);
   }
 
   get(indexKey: I): readonly (readonly [K, V])[] {
@@ -86,12 +92,12 @@ export class IndexNode<I extends string, K extends string, V> implements Index<I
     if (group === undefined) this.#groups.set(indexKey, (group = { size: 0, entries: new OrderedEntries() }));
     group.size++;
     group.entries.set(key, value);
-    this.dependents.markDirty(indexKey, undefined, value);
+    this.#changed(indexKey, undefined, value);
   }
 
   #stay(indexKey: I, key: K, old: V, value: V): void {
     this.#groups.get(indexKey)?.entries.set(key, value);
-    this.dependents.markDirty(indexKey, old, value);
+    this.#changed(indexKey, old, value);
   }
 
   #leave(indexKey: I, key: K, old: V): void {
@@ -100,6 +106,11 @@ export class IndexNode<I extends string, K extends string, V> implements Index<I
     group.size--;
     if (group.size === 0) this.#groups.delete(indexKey);
     else group.entries.delete(key);
-    this.dependents.markDirty(indexKey, old, undefined);
+    this.#changed(indexKey, old, undefined);
+  }
+
+  #changed(indexKey: I, old: V | undefined, value: V | undefined): void {
+    this.dependents.markDirty(indexKey, old, value);
+    for (const consume of this.#consumers) consume(indexKey);
   }
 }
