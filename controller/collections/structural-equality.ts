@@ -1,23 +1,26 @@
 /**
- * Equality by content for what collections hold: primitives, arrays, plain objects (also those of protobuf-es, whose
- * prototypes are plain), maps, sets of primitives, dates and binary data. Instances of other classes and functions are equal only
- * to themselves, since their state may be private. Values must be trees.
+ * Equality by content for what collections hold: primitives, arrays, plain objects (without prototype, of any realm, and
+ * those of protobuf-es, whose prototypes are plain), maps, sets of primitives, dates and binary data. Instances of other
+ * classes and functions are equal only to themselves, since their state may be private. Values must be trees.
  */
 export function structurallyEqual(one: unknown, other: unknown): boolean {
   if (Object.is(one, other)) return true;
   if (typeof one !== "object" || typeof other !== "object" || one === null || other === null) return false;
+  if (Array.isArray(one)) return Array.isArray(other) && arraysEqual(one, other);
+  if (isPlain(one)) {
+    return isPlain(other) && recordsEqual(one as Readonly<Record<string, unknown>>, other as Readonly<Record<string, unknown>>);
+  }
   if (Object.getPrototypeOf(one) !== Object.getPrototypeOf(other)) return false;
-  if (Array.isArray(one)) return arraysEqual(one, other as readonly unknown[]);
   if (ArrayBuffer.isView(one)) return bytesEqual(one, other as ArrayBufferView);
   if (one instanceof Map) return mapsEqual(one, other as ReadonlyMap<unknown, unknown>);
   if (one instanceof Set) return setsEqual(one, other as ReadonlySet<unknown>);
   if (one instanceof Date) return Object.is(one.getTime(), (other as Date).getTime());
-  return isPlain(one) && recordsEqual(one as Readonly<Record<string, unknown>>, other as Readonly<Record<string, unknown>>);
+  return false;
 }
 
 function isPlain(value: object): boolean {
   const prototype = Object.getPrototypeOf(value) as object | null;
-  return prototype === null || prototype === Object.prototype || prototype.constructor === Object;
+  return prototype === null || prototype.constructor === Object || Object.getPrototypeOf(prototype) === null;
 }
 
 function arraysEqual(one: readonly unknown[], other: readonly unknown[]): boolean {
