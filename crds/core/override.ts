@@ -43,15 +43,13 @@ export function effectivePolicy<Policy>(candidates: readonly Candidate<Policy>[]
 
 function precedence(one: Candidate<unknown>, other: Candidate<unknown>): number {
   if (one.specificity !== other.specificity) return other.specificity - one.specificity;
-  return compareText(age(one), age(other)) || compareText(objectKey(one.metadata), objectKey(other.metadata));
+  if (age(one) !== age(other)) return age(one) < age(other) ? -1 : 1;
+  const [oneKey, otherKey] = [objectKey(one.metadata), objectKey(other.metadata)];
+  return oneKey < otherKey ? -1 : oneKey > otherKey ? 1 : 0;
 }
 
-/** An object without a creation time, as a file has it, counts as younger than one that has one. */
-function age(candidate: Candidate<unknown>): string {
-  const { creationTimestamp } = candidate.metadata;
-  return creationTimestamp === undefined ? "~" : new Date(creationTimestamp).toISOString();
-}
-
-function compareText(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
+/** An object without a creation time that can be read, as files have it, counts as younger than one that has one. */
+function age(candidate: Candidate<unknown>): number {
+  const created = Date.parse(candidate.metadata.creationTimestamp ?? "");
+  return Number.isNaN(created) ? Infinity : created;
 }
