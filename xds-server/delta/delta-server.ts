@@ -1,0 +1,253 @@
+/**
+ * The delta xDS server (ADS only), from encoded resources to sidecars.
+ *
+ *     apply(update) -> ResourceTable: what changed for which layers and views
+ *                   -> AdsStream.mark: the names that each stream does not have in their newest state
+ *                   -> AdsStream.flush: what may go now; ResourceCache builds each distinct response once
+ *     ACK, NACK, a written buffer, a new subscription -> AdsStream.flush again
+ *
+ * Transport owns the sockets and TLS, AdsCall the gRPC call and its life, AdsStream and Subscription the protocol.
+ */
+import {
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServiceDefinition,
+  status,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import { AdsCall } from "./ads-call.ts";
+import { adsService, type IncomingRequest } from "./ads-service.ts";
+import type { AdsStream, StreamSurroundings } from "./ads-stream.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import type { AuthenticatedSubscriber, PrivateResources, StreamAuthenticator, XdsUpdate } from "./feed.ts";
+import { LogLimiter } from "./log-limiter.ts";
+import type { DeltaObserver, RefusalReason } from "./observer.ts";
+import { type ChangedNames, ResourceTable, type View } from "./resource-table.ts";
+import { ResponseCache } from "./response-cache.ts";
+import type { StreamStatus } from "./stream-status.ts";
+import { type ListeningAddress, type ListenOptions, type ServerCertificate, Transport } from "./transport.ts";
+
+export type { ListeningAddress, ListenOptions, ServerCertificate } from "./transport.ts";
+
+/** Another gRPC service on the same port. Its calls are not authenticated here. */
+export interface GrpcService {
+  readonly definition: ServiceDefinition;
+  readonly implementation: UntypedServiceImplementation;
+}
+
+export interface DeltaServerOptions {
+  readonly authenticator: StreamAuthenticator;
+  readonly privateResources?: readonly PrivateResources[];
+  readonly services?: readonly GrpcService[];
+  readonly observer?: DeltaObserver;
+  /** Takes one line at a time, without a line end. */
+  readonly log?: (line: string) => void;
+  readonly clock?: Clock;
+  /** In [0, 1), for jitter. */
+  readonly random?: () => number;
+  /** For how long, in milliseconds, a change waits for what it may depend on to be acknowledged. Default 10,000. */
+  readonly orderPatienceMs?: number;
+  /** How long, in milliseconds, a client has for the TLS handshake, and again for its first call. Default 10,000. */
+  readonly handshakeTimeoutMs?: number;
+}
+
+export interface ApplyReport {
+  /** The number of this update. Updates are numbered from 1. */
+  readonly sequence: number;
+  /** Streams that the update concerns: something they asked for has changed. */
+  readonly streamsTouched: number;
+  /** Bytes of responses that were handed to the transport at once; what flow control held back comes later. */
+  readonly bytesQueued: number;
+}
+
+/** Enough for 20,000 names with versions; Envoy sends no other large request. */
+const LARGEST_REQUEST = 4 << 20;
+/** How long streams have to end when the server stops or a token runs out. */
+const GRACE_MS = 3_000;
+
+export class DeltaServer {
+  readonly #options: DeltaServerOptions;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #log: LogLimiter;
+  readonly #table = new ResourceTable();
+  readonly #cache = new ResponseCache();
+  readonly #surroundings: StreamSurroundings;
+  readonly #grpc: Server;
+  readonly #transport: Transport;
+  /** Authenticated calls by subscriber. A sidecar that reconnects may have two for a while. */
+  readonly #calls = new Map<string, Set<AdsCall>>();
+  #sequence = 0;
+  #stopping = false;
+
+  constructor(options: DeltaServerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? Math.random;
+    this.#log = new LogLimiter(options.log ?? ((): undefined => undefined), this.#clock);
+    this.#surroundings = {
+      cache: this.#cache,
+      clock: this.#clock,
+      privateResources: options.privateResources ?? [],
+      orderPatienceMs: options.orderPatienceMs ?? 10_000,
+      sequence: () => this.#sequence,
+    };
+    this.#grpc = new Server({
+      "grpc.enable_channelz": 0,
+      "grpc.max_receive_message_length": LARGEST_REQUEST,
+      "grpc.max_send_message_length": -1,
+      "grpc.max_concurrent_streams": 32,
+      "grpc.keepalive_time_ms": 30_000,
+      "grpc.keepalive_timeout_ms": 20_000,
+      "grpc.max_connection_idle_ms": 300_000,
+    });
+    this.#grpc.addService(adsService, {
+      deltaAggregatedResources: (call: ServerDuplexStream<IncomingRequest, Buffer>): void => this.#accept(call),
+    });
+    for (const { definition, implementation } of options.services ?? []) this.#grpc.addService(definition, this.#heard(implementation));
+    const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#transport = new Transport({
+      clock: this.#clock,
+      log: this.#log,
+      handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
+      inject: (socket) => injector.injectConnection(socket),
+      refused: (reason, peer) => options.observer?.onRefused?.(reason, peer),
+    });
+  }
+
+  /** The number of the newest update; 0 before the first, when nothing is sent to anybody. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** Rejects with a DeltaServerError that names the address and the remedy. */
+  listen(options: ListenOptions): Promise<ListeningAddress> {
+    return this.#transport.listen(options);
+  }
+
+  /** For connections from now on. Throws a DeltaServerError, and keeps the old one, when it cannot be used. */
+  replaceCertificate(certificate: ServerCertificate): void {
+    this.#transport.replaceCertificate(certificate);
+  }
+
+  /** Takes over one tick's changes, all at once, and sends what may be sent. The cost is that of what changed and whom it reaches. */
+  apply(update: XdsUpdate): ApplyReport {
+    const sequence = ++this.#sequence;
+    this.#cache.rotate();
+    const change = this.#table.apply(update);
+    const touched = new Set<AdsStream>();
+    for (const [layer, names] of change.layers) {
+      for (const view of layer.views) if (!change.views.has(view)) this.#mark(view, names, sequence, touched);
+    }
+    for (const [view, differences] of change.views) {
+      for (const names of differences) this.#mark(view, names, sequence, touched);
+    }
+    let bytesQueued = 0;
+    for (const stream of touched) bytesQueued += stream.flush();
+    for (const { subscriber } of change.disappeared) for (const call of this.#callsOf(subscriber)) call.end("subscriber-removed");
+    for (const view of change.appeared) for (const call of this.#callsOf(view.subscriber)) call.open(view);
+    return { sequence, streamsTouched: touched.size, bytesQueued };
+  }
+
+  /** A snapshot; the cost is proportional to all that is subscribed to. */
+  streams(): StreamStatus[] {
+    return [...this.#calls.values()].flatMap((calls) => [...calls].map((call) => call.status()));
+  }
+
+  /** How much the table holds, for metrics. */
+  get size(): { readonly resources: number; readonly layers: number; readonly views: number } {
+    return this.#table.size;
+  }
+
+  /** Ends every stream with UNAVAILABLE and closes the port and all connections. Takes a few seconds at most. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#transport.stopAccepting();
+    for (const calls of [...this.#calls.values()]) for (const call of [...calls]) call.end("stopping");
+    // Says goodbye on every connection and returns at once; the sockets tell when it is over.
+    this.#grpc.tryShutdown(() => undefined);
+    await this.#transport.closed(GRACE_MS);
+    this.#grpc.forceShutdown();
+  }
+
+  #callsOf(subscriber: string): AdsCall[] {
+    return [...(this.#calls.get(subscriber) ?? [])];
+  }
+
+  #mark(view: View, names: ChangedNames, sequence: number, touched: Set<AdsStream>): void {
+    for (const call of this.#calls.get(view.subscriber) ?? []) {
+      if (call.stream?.mark(names, sequence)) touched.add(call.stream);
+    }
+  }
+
+  #accept(call: ServerDuplexStream<IncomingRequest, Buffer>): void {
+    this.#transport.spoke(call.getPeer());
+    this.#authenticate(call).catch((error: unknown) => this.#refuse(call, error));
+  }
+
+  async #authenticate(call: ServerDuplexStream<IncomingRequest, Buffer>): Promise<void> {
+    const header = call.metadata.get("authorization")[0];
+    const token = typeof header === "string" ? /^Bearer +(\S+) *$/i.exec(header)?.[1] : undefined;
+    const identity = await this.#options.authenticator.authenticate(token);
+    const lifetime = identity.expiresAt - this.#clock.now();
+    if (lifetime <= 0) throw new Error("the token has expired");
+    if (call.cancelled) return;
+    if (this.#stopping) {
+      call.emit("error", { code: status.UNAVAILABLE, details: "the control plane is stopping" });
+      return;
+    }
+    this.#admit(call, identity, lifetime);
+  }
+
+  #refuse(call: ServerDuplexStream<IncomingRequest, Buffer>, error: unknown): void {
+    const message = error instanceof Error ? error.message : "the token was not accepted";
+    this.#refused("unauthenticated", call.getPeer(), message);
+    if (!call.cancelled) call.emit("error", { code: status.UNAUTHENTICATED, details: message });
+  }
+
+  #refused(reason: RefusalReason, peer: string, message: string): void {
+    this.#options.observer?.onRefused?.(reason, peer);
+    this.#log.line(reason, `xDS: refused a stream from ${peer} (${reason}): ${message}`);
+  }
+
+  #admit(call: ServerDuplexStream<IncomingRequest, Buffer>, identity: AuthenticatedSubscriber, lifetime: number): void {
+    const { observer } = this.#options;
+    const { subscriber } = identity;
+    const peer = call.getPeer();
+    // In the last 15 % to 5 % of what is left of the token's life: by then a fresh one is in the sidecar's file.
+    const closeAt = this.#clock.now() + lifetime * (0.85 + 0.1 * this.#random());
+    const admitted = new AdsCall(call, identity, closeAt, this.#surroundings, {
+      pushed: (typeUrl, bytes) => observer?.onPush?.(subscriber, typeUrl, bytes),
+      acknowledged: (sequence) => observer?.onAcknowledged?.(subscriber, sequence),
+      rejected: (nack) => observer?.onNack?.(subscriber, nack),
+      malformed: (message) => this.#refused("malformed-request", peer, message),
+      ended: (reason) => {
+        const calls = this.#calls.get(subscriber);
+        calls?.delete(admitted);
+        if (calls?.size === 0) this.#calls.delete(subscriber);
+        // A client that reads nothing never sees the end of its stream: the connection goes with it.
+        if (reason !== "client") this.#clock.after(GRACE_MS, () => call.writableFinished || this.#transport.cut(peer));
+        observer?.onDisconnected?.(subscriber, peer, reason);
+      },
+    });
+    const calls = this.#calls.get(subscriber);
+    if (calls) calls.add(admitted);
+    else this.#calls.set(subscriber, new Set([admitted]));
+    observer?.onConnected?.(subscriber, peer);
+    const view = this.#table.view(subscriber);
+    if (view) admitted.open(view);
+  }
+
+  /** The same methods, on which a connection counts as one that speaks to us. */
+  #heard(implementation: UntypedServiceImplementation): UntypedServiceImplementation {
+    const heard: UntypedServiceImplementation = {};
+    for (const [name, method] of Object.entries(implementation)) {
+      heard[name] = (...parameters: Parameters<typeof method>): void => {
+        this.#transport.spoke(parameters[0].getPeer());
+        (method as (...all: Parameters<typeof method>) => void).apply(implementation, parameters);
+      };
+    }
+    return heard;
+  }
+}
