@@ -81,7 +81,12 @@ export class LeafSecrets<Encoded> {
     return name === LEAF_SECRET_NAME;
   }
 
-  open(subscriber: string, name: string, knownVersion: string | undefined, send: (resource: Encoded) => void): { close(): void } {
+  open(
+    subscriber: string,
+    name: string,
+    knownVersion: string | undefined,
+    send: (resource: Encoded) => void,
+  ): { readonly close: () => void } {
     const subscription: Subscription<Encoded> = {
       ...{ subscriber, name, knownVersion, send },
       certificate: undefined,
