@@ -6,7 +6,7 @@ import { any } from "./any.ts";
 import { envoyYaml, yamlOf } from "./yaml.ts";
 
 describe("messages as YAML", () => {
-  it("prints proto field names, opens what is packed and sorts map keys", () => {
+  it("prints proto field names with a name first, opens what is packed and sorts map keys", () => {
     const routes = create(RouteConfigurationSchema, {
       name: "r",
       virtualHosts: [

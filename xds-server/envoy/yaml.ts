@@ -31,7 +31,10 @@ function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Protobuf maps keep the order in which they were filled; everything else is already in the order of its field numbers. */
+/**
+ * Protobuf maps keep the order in which they were filled; everything else is already in the order of its field numbers,
+ * but for a `name`, which a reader looks for first.
+ */
 function sortMaps(schema: DescMessage, json: JsonObject): JsonObject {
   if (schema.typeName === "google.protobuf.Any") {
     const type = typeof json["@type"] === "string" ? registry.getMessage(json["@type"].replace(/^.*\//, "")) : undefined;
@@ -39,12 +42,11 @@ function sortMaps(schema: DescMessage, json: JsonObject): JsonObject {
   }
   if (schema.typeName === "google.protobuf.Struct") return sortDeeply(json) as JsonObject;
   const fields = new Map(schema.fields.map((field) => [field.name, field]));
-  return Object.fromEntries(
-    Object.entries(json).map(([name, value]) => {
-      const field = fields.get(name);
-      return [name, field === undefined ? value : sortField(field, value)];
-    }),
-  );
+  const entries = Object.entries(json).map(([name, value]) => {
+    const field = fields.get(name);
+    return [name, field === undefined ? value : sortField(field, value)] as const;
+  });
+  return Object.fromEntries(entries.sort(([a], [b]) => Number(b === "name") - Number(a === "name")));
 }
 
 function sortField(field: DescField, value: JsonValue): JsonValue {
