@@ -82,7 +82,7 @@ function judge(jwk: unknown): Judged {
   return withMaterial(jwk, (material) => named(material, kid as string | undefined, alg as string | undefined));
 }
 
-/** Rejects what has a sound key but an algorithm that the key cannot serve, which Envoy would refuse the whole set for. */
+/** Rejects what has a sound key but an algorithm that the key cannot serve: Envoy passes over such a key, and refuses a set that has no other. */
 function named(material: PublicMaterial, kid: string | undefined, alg: string | undefined): Judged {
   const allowed = algorithmsOf(material);
   if (alg !== undefined && !allowed.has(alg)) return refused(`has the algorithm ${JSON.stringify(alg)}, which its key cannot serve`);
