@@ -140,8 +140,12 @@ function toViolation(error: ErrorObject, path: string, later: readonly NotYetSup
       return violation(path, "Invalid", "an empty item means nothing: leave it out, or say at least one thing");
     case "minLength":
       return violation(path, "Invalid", params["limit"] === 1 ? "must not be empty" : bounds(error));
+    case "maxProperties": {
+      const known = Object.keys((error.parentSchema as JsonSchema)["properties"] ?? {});
+      if (params["limit"] !== 1 || known.length === 0) return violation(path, "TooMany", bounds(error));
+      return violation(path, "TooMany", `say only one of ${known.map((name) => `\`${name}\``).join(", ")}`);
+    }
     case "maxItems":
-    case "maxProperties":
       return violation(path, "TooMany", bounds(error));
     case "pattern":
       return violation(path, "Invalid", `${describe(error.data)} does not have the form ${String(params["pattern"])}`);
@@ -191,5 +195,5 @@ function describe(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "an object";
   if (typeof value === "string") return `the string ${JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)}`;
-  return `the ${typeof value} ${String(value)}`;
+  return `the ${typeof value} ${JSON.stringify(value)}`;
 }
