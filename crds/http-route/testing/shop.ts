@@ -1,0 +1,34 @@
+/** The services that examples, goldens and tests route among. */
+import { parseAllDocuments } from "yaml";
+import type { KnownServicePort, KnownServices } from "../attachment.ts";
+import type { ServicePortAddress } from "../rules.ts";
+import type { HttpRoute } from "../schema.ts";
+
+const http = (number: number, name = "http"): KnownServicePort => ({ number, name, protocol: "HTTP" });
+
+const SERVICES: Readonly<Record<string, readonly KnownServicePort[]>> = {
+  "shop/orders": [http(80), http(8080, "admin"), { number: 5432, name: "db", protocol: "TCP" }],
+  "shop/orders-v2": [http(80)],
+  "shop/audit": [http(80)],
+  "shop/database": [{ number: 5432, name: "db", protocol: "TCP" }],
+  "bank/ledger": [http(80)],
+};
+
+export const shop: KnownServices = { portsOf: (namespace, service) => SERVICES[`${namespace}/${service}`] };
+
+export const ORDERS: ServicePortAddress = { namespace: "shop", service: "orders", port: 80 };
+
+/** The documents of a YAML text. */
+export function readRoutes(text: string): HttpRoute[] {
+  return parseAllDocuments(text).map((document) => document.toJS() as HttpRoute);
+}
+
+/** An HTTPRoute on the Service shop/orders with these rules. */
+export function ordersRoute(rules: HttpRoute["spec"]["rules"], metadata: Partial<HttpRoute["metadata"]> = {}): HttpRoute {
+  return {
+    apiVersion: "gateway.networking.k8s.io/v1",
+    kind: "HTTPRoute",
+    metadata: { name: "orders", namespace: "shop", ...metadata },
+    spec: { parentRefs: [{ group: "", kind: "Service", name: "orders" }], ...(rules === undefined ? {} : { rules }) },
+  };
+}

@@ -1,0 +1,135 @@
+/**
+ * Mistakes that the schema cannot see. An HTTPRoute with an error is not accepted as a whole: it applies to nothing, and
+ * its Service is called as if it were not there. What is legal but not honoured is a warning.
+ */
+import { fieldAt, itemAt } from "../core/field-path.ts";
+import { violation, type Violation, warning } from "../core/violation.ts";
+import { isServiceParent } from "./attachment.ts";
+import { parseDuration } from "../core/duration.ts";
+import { matchesOf, namespaceOf, ruleName } from "./rules.ts";
+import type { HttpRoute, RouteParentRef, RouteRuleSpec } from "./schema.ts";
+import { validateBackendReference } from "./validate-backend.ts";
+import { validateFilters } from "./validate-filter.ts";
+import { validateMatch } from "./validate-match.ts";
+
+/** Over all rules of a route. */
+const MOST_MATCHES = 128;
+
+export function validateHttpRoute(route: HttpRoute): Violation[] {
+  const { spec } = route;
+  const rules: readonly RouteRuleSpec[] = spec.rules ?? [{}];
+  const found = [
+    ...validateParents(spec.parentRefs ?? [], namespaceOf(route)),
+    ...rules.flatMap((rule, index) => validateRule(rule, itemAt("spec.rules", index), namespaceOf(route))),
+    ...validateRuleNames(rules),
+  ];
+  if (spec.hostnames !== undefined && spec.hostnames.length > 0) {
+    const message = "hostnames have no meaning for a Service (GEP-1294): match the header Host instead";
+    found.push(warning("spec.hostnames", "NotSupported", message));
+  }
+  if (spec.useDefaultGateways !== undefined) {
+    found.push(warning("spec.useDefaultGateways", "NotSupported", "concerns Gateways, which Seawall does not serve yet"));
+  }
+  const matches = rules.reduce((sum, rule) => sum + matchesOf(rule).length, 0);
+  if (matches > MOST_MATCHES) {
+    found.push(violation("spec.rules", "TooMany", `a route has at most ${MOST_MATCHES} matches over all rules, this one has ${matches}`));
+  }
+  return found;
+}
+
+function validateParents(parents: readonly RouteParentRef[], namespace: string): Violation[] {
+  if (parents.length === 0) return [warning("spec.parentRefs", "Required", "without a parent the route applies to nothing")];
+  return parents.flatMap((parent, index) => {
+    const at = itemAt("spec.parentRefs", index);
+    if (parent.kind === "Service" && parent.group === undefined) {
+      const message = 'write `group: ""` for a Service: what is absent means gateway.networking.k8s.io';
+      return [violation(fieldAt(at, "group"), "Required", message)];
+    }
+    if (!isServiceParent(parent)) {
+      const kind = parent.kind ?? "Gateway";
+      return [
+        warning(fieldAt(at, "kind"), "NotSupported", `Seawall routes for Services: a ${kind} as parent is left to its own controller`),
+      ];
+    }
+    return validateServiceParent(parent, at, namespace, parents.slice(0, index));
+  });
+}
+
+function validateServiceParent(parent: RouteParentRef, at: string, namespace: string, before: readonly RouteParentRef[]): Violation[] {
+  if (parent.namespace !== undefined && parent.namespace !== namespace) {
+    const message = "a route for a Service of another namespace (a consumer route) is not supported yet: this parent is not served";
+    return [warning(fieldAt(at, "namespace"), "NotSupported", message)];
+  }
+  const same = before.filter(
+    (other) => isServiceParent(other) && other.name === parent.name && (other.namespace ?? namespace) === namespace,
+  );
+  if (same.some((other) => other.port === parent.port && other.sectionName === parent.sectionName)) {
+    return [violation(at, "Duplicate", "the same parent stands here already")];
+  }
+  const setsSameFields = (other: RouteParentRef): boolean =>
+    (other.port === undefined) === (parent.port === undefined) && (other.sectionName === undefined) === (parent.sectionName === undefined);
+  if (same.every(setsSameFields)) return [];
+  return [violation(at, "Conflict", `parents that name ${parent.name} must all set port, or sectionName, or neither`)];
+}
+
+/** An unnamed rule goes by its position, which no other rule may have as its name. */
+function validateRuleNames(rules: readonly RouteRuleSpec[]): Violation[] {
+  const names = rules.map(ruleName);
+  return rules.flatMap((rule, index) => {
+    const taken = names.some((name, other) => other !== index && name === names[index]) && rule.name !== undefined;
+    return taken
+      ? [violation(fieldAt(itemAt("spec.rules", index), "name"), "Duplicate", `another rule is called ${rule.name ?? ""} as well`)]
+      : [];
+  });
+}
+
+function validateRule(rule: RouteRuleSpec, at: string, namespace: string): Violation[] {
+  const matches = matchesOf(rule);
+  const onePrefix = matches.length === 1 && (matches[0]?.path?.type ?? "PathPrefix") === "PathPrefix";
+  const found = [
+    ...matches.flatMap((match, index) => validateMatch(match, itemAt(fieldAt(at, "matches"), index))),
+    ...validateFilters(rule.filters ?? [], fieldAt(at, "filters"), { namespace, onePrefix, ofBackend: false }),
+    ...(rule.backendRefs ?? []).flatMap((ref, index) => {
+      const item = itemAt(fieldAt(at, "backendRefs"), index);
+      return [
+        ...validateBackendReference(ref, item, namespace),
+        ...validateFilters(ref.filters ?? [], fieldAt(item, "filters"), { namespace, onePrefix, ofBackend: true }),
+      ];
+    }),
+    ...validateTimeouts(rule, fieldAt(at, "timeouts")),
+    ...validateForwarding(rule, at),
+  ];
+  for (const field of ["retry", "sessionPersistence"] as const) {
+    if (rule[field] !== undefined) found.push(violation(fieldAt(at, field), "NotSupported", `Seawall does not support ${field} yet`));
+  }
+  return found;
+}
+
+/** A rule either redirects or forwards. */
+function validateForwarding(rule: RouteRuleSpec, at: string): Violation[] {
+  const redirects = (rule.filters ?? []).some((filter) => filter.type === "RequestRedirect");
+  const place = fieldAt(at, "backendRefs");
+  const backends = rule.backendRefs ?? [];
+  if (redirects && backends.length > 0)
+    return [violation(place, "Conflict", "a rule that redirects forwards nothing: remove its backends")];
+  if (redirects && rule.timeouts !== undefined) {
+    return [warning(fieldAt(at, "timeouts"), "Conflict", "a redirect is answered at once: timeouts have no effect beside it")];
+  }
+  if (redirects || backends.some((ref) => (ref.weight ?? 1) > 0)) return [];
+  return [warning(place, "Required", "without a backend of a weight above 0, requests that match are answered with 500")];
+}
+
+function validateTimeouts(rule: RouteRuleSpec, at: string): Violation[] {
+  const { request, backendRequest } = rule.timeouts ?? {};
+  const found = Object.entries({ request, backendRequest }).flatMap(([field, text]) =>
+    text === undefined || parseDuration(text) !== undefined
+      ? []
+      : [violation(fieldAt(at, field), "Malformed", `${JSON.stringify(text)} is no duration such as 500ms, 10s or 1m30s (GEP-2257)`)],
+  );
+  const whole = parseDuration(request ?? "0s");
+  const single = parseDuration(backendRequest ?? "0s");
+  if (whole !== undefined && single !== undefined && whole !== 0 && single > whole) {
+    found.push(violation(fieldAt(at, "backendRequest"), "Conflict", `must not be longer than the request timeout of ${request ?? ""}`));
+  }
+  return found;
+}
