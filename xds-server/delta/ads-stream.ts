@@ -59,6 +59,9 @@ export class AdsStream {
   #bytesSent = 0;
   #reported = 0;
   #complete = false;
+  /** The sidecar reconnected with clusters; endpoints of those that are updated are owed once it subscribes to endpoints. */
+  #knewClusters = false;
+  readonly #owedEndpoints = new Set<string>();
   #stopWaiting: (() => void) | undefined;
 
   constructor(view: View, surroundings: StreamSurroundings, events: StreamEvents) {
@@ -120,11 +123,10 @@ export class AdsStream {
       this.#subscriptions.push(subscription);
       this.#subscriptions.sort((a, b) => a.type.rank - b.type.rank);
     }
-    // An answer to a response that is not the outstanding one is stale; what else the request says still counts.
-    if (request.nonce !== "" && subscription.outstanding?.nonce === request.nonce) this.#answered(subscription, request);
+    if (request.nonce !== "") this.#answered(subscription, request);
     const sequence = this.#surroundings.sequence();
     const shared = this.#withoutPrivate(request, isFirst);
-    if (isFirst) subscription.open(shared, this.view, sequence);
+    if (isFirst) this.#open(subscription, shared, sequence);
     else if (shared.subscribe.length > 0 || shared.unsubscribe.length > 0) subscription.amend(shared, this.view, sequence);
     if (subscription.names.size > MOST_NAMES) {
       this.#events.violated(`more than ${MOST_NAMES} names of ${request.typeUrl}`);
@@ -150,7 +152,7 @@ export class AdsStream {
         subscribed: one.wildcard ? "wildcard" : one.names.size + ofItsOwn,
         resources: one.wildcard ? this.view.names(typeUrl).size : named + ofItsOwn,
         pushes: one.pushes,
-        outstandingSince: one.outstanding?.since,
+        outstandingSince: one.awaitsAnswerSince,
         nacks: one.nacks,
         lastNack: one.lastNack,
         rejected: [...one.rejected.keys()],
@@ -162,9 +164,36 @@ export class AdsStream {
     return this.#subscriptions.some((one) => one.type.typeUrl === typeUrl);
   }
 
+  #open(subscription: Subscription, request: DeltaRequest, sequence: number): void {
+    subscription.open(request, this.view, sequence);
+    switch (request.typeUrl) {
+      case TYPE_URL.cluster:
+        this.#knewClusters = request.initialVersions.size > 0;
+        break;
+      case TYPE_URL.endpoints:
+        subscription.renew(this.#owedEndpoints, sequence);
+        this.#owedEndpoints.clear();
+    }
+  }
+
+  /**
+   * Envoy warms a cluster that was updated, and waits for endpoints anew although it is subscribed to them already and
+   * so does not ask: without them the cluster never becomes active and the response is never acknowledged.
+   */
+  #renewEndpoints(clusters: readonly EncodedResource[]): void {
+    const endpoints = this.#subscriptions.find(({ type }) => type.typeUrl === TYPE_URL.endpoints);
+    for (const { name } of clusters) {
+      if (endpoints) endpoints.renew([name], this.#surroundings.sequence());
+      else if (this.#knewClusters) this.#owedEndpoints.add(name);
+    }
+  }
+
+  /** An answer to a response that is not outstanding is stale; what else its request says still counts. */
   #answered(subscription: Subscription, request: DeltaRequest): void {
-    if (request.error === undefined) subscription.acknowledge();
-    else this.#events.rejected(subscription.reject(request.error, this.#surroundings.clock.now()));
+    const response = subscription.answered(request.nonce);
+    if (!response) return;
+    if (request.error === undefined) subscription.acknowledge(response);
+    else this.#events.rejected(subscription.reject(response, request.error, this.#surroundings.clock.now()));
   }
 
   #report(): void {
@@ -175,55 +204,57 @@ export class AdsStream {
     this.#events.acknowledged(through);
   }
 
+  /** Sends one response, if there is one that may go. The rest follows when the transport has taken it. */
   #sendNext(): void {
-    const view = this.view;
-    for (const subscription of this.#subscriptions) {
-      if (subscription.outstanding) continue;
-      const asked = subscription.takeAsked(view);
+    const free = this.#subscriptions.filter((one) => this.#isFree(one));
+    for (const subscription of free) {
+      const asked = subscription.takeAsked(this.view);
       if (asked) {
         this.#send(subscription, asked);
         return;
       }
       if (this.#sendPrivate(subscription)) return;
     }
-    let pendingFirst = Infinity;
-    for (const subscription of this.#subscriptions) {
-      if (subscription.outstanding) {
-        pendingFirst = Math.min(pendingFirst, subscription.outstanding.first);
-        if (subscription.mayHaveAdditions) pendingFirst = Math.min(pendingFirst, subscription.dirtyFirst);
-      } else if (subscription.mayHaveAdditions) {
-        if (subscription.type.waits && pendingFirst <= subscription.dirtyLast && this.#mustWait(subscription)) {
-          pendingFirst = Math.min(pendingFirst, subscription.dirtyFirst);
-          continue;
-        }
-        const additions = subscription.takeAdditions(view, this.#alone(subscription));
-        if (additions) {
-          this.#send(subscription, additions);
-          return;
-        }
-      }
-    }
-    for (const subscription of this.#subscriptions) {
-      const suspects = subscription.outstanding ? undefined : subscription.takeSuspects(view);
+    if (this.#sendAdditions(free)) return;
+    for (const subscription of free) {
+      const suspects = subscription.takeSuspects(this.view);
       if (suspects) {
         this.#send(subscription, suspects);
         return;
       }
     }
-    this.#sendRemovals();
+    this.#sendRemovals(free);
   }
 
-  #sendRemovals(): void {
-    const removing = this.#subscriptions.filter((one) => one.dirty && !one.mayHaveAdditions && !one.outstanding);
+  #sendAdditions(free: readonly Subscription[]): boolean {
+    // The earliest update of which types that come earlier have not acknowledged everything.
+    let pendingFirst = Infinity;
+    for (const subscription of this.#subscriptions) {
+      const { type, mayHaveAdditions } = subscription;
+      const mayGo = !type.waits || pendingFirst > subscription.dirtyLast;
+      if (mayHaveAdditions && free.includes(subscription) && (mayGo || !this.#isPatient(subscription))) {
+        const additions = subscription.takeAdditions(this.view, this.#isAlone(subscription));
+        if (additions) {
+          this.#send(subscription, additions);
+          return true;
+        }
+      }
+      pendingFirst = Math.min(pendingFirst, this.#awaited(subscription));
+      if (subscription.mayHaveAdditions) pendingFirst = Math.min(pendingFirst, subscription.dirtyFirst);
+    }
+    return false;
+  }
+
+  #sendRemovals(free: readonly Subscription[]): void {
+    const removing = free.filter((one) => one.dirty && !one.mayHaveAdditions);
     removing.sort((a, b) => a.type.removalRank - b.type.removalRank);
     for (const subscription of removing) {
       const mustWait = this.#subscriptions.some(
         (other) =>
           other !== subscription &&
-          ((other.outstanding && other.outstanding.first <= subscription.dirtyLast) ||
-            (other.mayHaveAdditions && other.dirtyFirst <= subscription.dirtyLast)),
+          (this.#awaited(other) <= subscription.dirtyLast || (other.mayHaveAdditions && other.dirtyFirst <= subscription.dirtyLast)),
       );
-      if (mustWait && this.#mustWait(subscription)) continue;
+      if (mustWait && this.#isPatient(subscription)) continue;
       const removals = subscription.takeRemovals(this.view);
       if (removals) {
         this.#send(subscription, removals);
@@ -232,22 +263,41 @@ export class AdsStream {
     }
   }
 
-  /** Nothing else is going on, so removals need not wait for anything. */
-  #alone(subscription: Subscription): boolean {
-    return this.#subscriptions.every((other) => other === subscription || (!other.dirty && !other.outstanding));
+  /** Whether a response of this type may go: the one before is answered, or its answer is long overdue. */
+  #isFree(subscription: Subscription): boolean {
+    const since = subscription.awaitsAnswerSince;
+    if (since === undefined) return true;
+    // Envoy acknowledges clusters only when they are warm. One that never is must not keep the next ones away for ever.
+    return subscription.hasNews && this.#isOver(since);
   }
 
-  /** Whether a change that other types hold back still has to be patient. */
-  #mustWait(subscription: Subscription): boolean {
+  /** The earliest update that others wait for this type to acknowledge. What is long overdue is waited for no more. */
+  #awaited(subscription: Subscription): number {
     const { clock, orderPatienceMs } = this.#surroundings;
-    subscription.heldSince ??= clock.now();
-    const left = subscription.heldSince + orderPatienceMs - clock.now();
-    if (left <= 0) return false;
+    return subscription.outstandingFirst(clock.now() - orderPatienceMs);
+  }
+
+  /** Nothing else is going on, so removals need not wait for anything. */
+  #isAlone(subscription: Subscription): boolean {
+    return this.#subscriptions.every((other) => other === subscription || other.quiet);
+  }
+
+  /** Whether a change that other types hold back goes on waiting. */
+  #isPatient(subscription: Subscription): boolean {
+    subscription.heldSince ??= this.#surroundings.clock.now();
+    return !this.#isOver(subscription.heldSince);
+  }
+
+  /** Whether patience has run out for what waits since then. If not, the stream wakes when it does. */
+  #isOver(since: number): boolean {
+    const { clock, orderPatienceMs } = this.#surroundings;
+    const left = since + orderPatienceMs - clock.now();
+    if (left <= 0) return true;
     this.#stopWaiting ??= clock.after(left, () => {
       this.#stopWaiting = undefined;
       this.flush();
     });
-    return true;
+    return false;
   }
 
   /** Opens and closes private resources as the request says, and returns what is left of it for the view. */
@@ -297,6 +347,7 @@ export class AdsStream {
   #send(subscription: Subscription, delta: Delta): void {
     const response = this.#surroundings.cache.response(subscription.type.typeUrl, delta.added, delta.removed);
     this.#write(subscription, response, delta.first);
+    if (subscription.type.typeUrl === TYPE_URL.cluster) this.#renewEndpoints(response.resources);
   }
 
   #write(subscription: Subscription, response: EncodedResponse, first: number, privateName?: string): void {

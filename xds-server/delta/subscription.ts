@@ -7,7 +7,7 @@ import type { DeltaRequest } from "./request.ts";
 import type { TableResource, View } from "./resource-table.ts";
 import type { ResourceType } from "./resource-types.ts";
 
-/** The response that the sidecar has not answered yet; there is at most one per type. */
+/** A response that the sidecar has not answered yet. */
 export interface Outstanding {
   readonly nonce: string;
   /** The earliest update that it tells of; Infinity when it tells of none. */
@@ -45,13 +45,14 @@ const EVERYTHING = "*";
 
 export class Subscription {
   readonly type: ResourceType;
-  outstanding: Outstanding | undefined;
   pushes = 0;
   nacks = 0;
   lastNack: Nack | undefined;
   /** Unix milliseconds since when changes wait for other types to be acknowledged. */
   heldSince: number | undefined;
 
+  /** In the order of sending. More than one only when an answer is long overdue. */
+  readonly #outstanding: Outstanding[] = [];
   #wildcard = false;
   readonly #names = new Set<string>();
   /** A wildcard's first request is answered even if with nothing: Envoy waits for that, and it resets its reconnect backoff. */
@@ -103,13 +104,32 @@ export class Subscription {
     return this.#dirtyLast;
   }
 
+  get awaitsAnswer(): boolean {
+    return this.#outstanding.length > 0;
+  }
+
+  /** Unix milliseconds: when the newest unanswered response was sent. */
+  get awaitsAnswerSince(): number | undefined {
+    return this.#outstanding.at(-1)?.since;
+  }
+
+  /** The earliest update that a response tells of which was sent after that time and is unanswered; Infinity when there is none. */
+  outstandingFirst(sentAfter = 0): number {
+    return this.#outstanding.reduce((first, one) => (one.since > sentAfter ? Math.min(first, one.first) : first), Infinity);
+  }
+
+  /** Something waits to be sent, at once or when its turn comes. */
+  get hasNews(): boolean {
+    return this.dirty || this.#asked !== undefined || this.#suspects.length > 0;
+  }
+
   get quiet(): boolean {
-    return this.unacknowledged === Infinity && this.outstanding === undefined;
+    return !this.awaitsAnswer && !this.hasNews;
   }
 
   /** The earliest update of which the sidecar's answer is still missing; Infinity when there is none. */
   get unacknowledged(): number {
-    return Math.min(this.outstanding?.first ?? Infinity, this.#dirtyFirst, this.#askedFirst, this.#suspectsFirst);
+    return Math.min(this.outstandingFirst(), this.#dirtyFirst, this.#askedFirst, this.#suspectsFirst);
   }
 
   wants(name: string): boolean {
@@ -218,45 +238,51 @@ export class Subscription {
       const { added } = this.#split(names, view, "again");
       if (added.length > 0) return { added, removed: [], first };
     }
-    this.#suspectsFirst = Infinity;
+    this.#settleSuspects();
     return undefined;
   }
 
-  sent(outstanding: Outstanding): void {
-    this.outstanding = outstanding;
+  /** Asks anew, on the sidecar's behalf, for those of the names that it subscribed to. */
+  renew(names: Iterable<string>, sequence: number): void {
+    for (const name of names) if (this.#names.has(name)) this.#ask(name, sequence);
+  }
+
+  sent(response: Outstanding): void {
+    this.#outstanding.push(response);
     this.heldSince = undefined;
     this.pushes++;
   }
 
-  /** The sidecar accepted the outstanding response. */
-  acknowledge(): void {
-    const answered = this.outstanding;
-    this.outstanding = undefined;
+  /** Takes the unanswered response of this nonce; undefined when there is none, so that the answer is stale. */
+  answered(nonce: string): Outstanding | undefined {
+    const index = this.#outstanding.findIndex((one) => one.nonce === nonce);
+    return index < 0 ? undefined : this.#outstanding.splice(index, 1)[0];
+  }
+
+  /** The sidecar accepted a response. */
+  acknowledge(response: Outstanding): void {
     if (this.#rejected.size > 0) {
-      for (const { name } of answered?.resources ?? []) this.#rejected.delete(name);
-      for (const name of answered?.removed ?? []) this.#rejected.delete(name);
+      for (const { name } of response.resources) this.#rejected.delete(name);
+      for (const name of response.removed) this.#rejected.delete(name);
     }
     this.#settleSuspects();
   }
 
-  /** The sidecar refused the outstanding response and keeps what it had. */
-  reject(message: string, at: number): Nack {
-    const answered = this.outstanding;
-    this.outstanding = undefined;
-    const resources = answered?.resources ?? [];
-    const names =
-      answered?.privateName === undefined ? [...resources.map(({ name }) => name), ...(answered?.removed ?? [])] : [answered.privateName];
-    const narrowing = resources.length > 1;
+  /** The sidecar refused a response and keeps what it had. */
+  reject(response: Outstanding, message: string, at: number): Nack {
+    const { resources, removed, privateName, first } = response;
+    const added = resources.map(({ name }) => name);
+    const narrowing = added.length > 1;
     if (narrowing) {
-      const suspects = resources.map(({ name }) => name);
-      const half = Math.ceil(suspects.length / 2);
-      this.#suspects.push(suspects.slice(half), suspects.slice(0, half));
-      this.#suspectsFirst = Math.min(this.#suspectsFirst, answered?.first ?? Infinity);
+      const half = Math.ceil(added.length / 2);
+      this.#suspects.push(added.slice(half), added.slice(0, half));
+      this.#suspectsFirst = Math.min(this.#suspectsFirst, first);
     } else {
       for (const { name, version } of resources) this.#rejected.set(name, version);
     }
     this.#settleSuspects();
     this.nacks++;
+    const names = privateName === undefined ? [...added, ...removed] : [privateName];
     this.lastNack = { typeUrl: this.type.typeUrl, names, message, at, narrowing };
     return this.lastNack;
   }
@@ -282,7 +308,7 @@ export class Subscription {
   }
 
   #settleSuspects(): void {
-    if (this.#suspects.length === 0) this.#suspectsFirst = Infinity;
+    if (this.#suspects.length === 0 && !this.awaitsAnswer) this.#suspectsFirst = Infinity;
   }
 
   /** Sorts names by what has become of them. A version that was refused is left out, unless it is to go out `again`. */

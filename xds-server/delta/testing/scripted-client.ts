@@ -3,7 +3,7 @@
  * process holds thousands of streams. Nothing is acknowledged unless the script does it or asks for it.
  */
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type IncomingHttpHeaders } from "node:http2";
 import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
 
 export interface ScriptedTarget {
@@ -114,7 +114,7 @@ export class ScriptedClient {
         })
       : connect(`http://${authority}:${port}`);
     // Each stream reports the end of the connection as its status.
-    this.#session.on("error", (error) => {
+    this.#session.on("error", (error: Error) => {
       for (const stream of this.#streams) stream.broken(error);
     });
   }
@@ -176,13 +176,13 @@ export class ScriptedStream {
     this.#call = call;
     this.ended = new Promise((resolve) => (this.#end = resolve));
     call.on("data", (chunk: Buffer) => this.#receive(chunk));
-    const readStatus = (headers: Record<string, unknown>): void => {
-      if (headers["grpc-status"] === undefined) return;
-      this.#finish({ code: Number(headers["grpc-status"]), message: decodeURIComponent(String(headers["grpc-message"] ?? "")) });
+    const readStatus = (headers: IncomingHttpHeaders): void => {
+      const { "grpc-status": code, "grpc-message": message } = headers;
+      if (typeof code === "string") this.#finish({ code: Number(code), message: typeof message === "string" ? decodeURIComponent(message) : "" });
     };
     call.on("response", readStatus);
     call.on("trailers", readStatus);
-    call.on("error", (error) => this.broken(error));
+    call.on("error", (error: Error) => this.broken(error));
     call.on("close", () => {
       forget();
       this.broken(new Error("the connection was closed"));
