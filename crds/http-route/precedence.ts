@@ -36,11 +36,15 @@ function compareMatches(a: RouteMatch, b: RouteMatch): number {
 
 const PATH_RANK = { Exact: 0, RegularExpression: 1, PathPrefix: 2 } as const;
 
-/** A route without a creation time, which only files have, counts as the youngest. */
 function olderFirst(a: HttpRoute, b: HttpRoute): number {
-  const [ageA, ageB] = [a, b].map((route) => Date.parse(route.metadata.creationTimestamp ?? "9999-12-31T23:59:59Z"));
-  if (ageA !== ageB) return (ageA ?? 0) - (ageB ?? 0);
+  if (createdAt(a) !== createdAt(b)) return createdAt(a) < createdAt(b) ? -1 : 1;
   return objectKey(a.metadata) < objectKey(b.metadata) ? -1 : 1;
+}
+
+/** A route without a creation time that can be read, as files have it, counts as the youngest. */
+function createdAt(route: HttpRoute): number {
+  const created = Date.parse(route.metadata.creationTimestamp ?? "");
+  return Number.isNaN(created) ? Infinity : created;
 }
 
 export interface OverriddenMatch {
