@@ -1,7 +1,6 @@
 import Type, { type Static } from "typebox";
 import type { KubernetesObject } from "../core/object.ts";
 import { TargetRef, TargetSelector, To } from "../core/match.ts";
-import type { NotYetSupported } from "../core/not-yet-supported.ts";
 
 const closed = { additionalProperties: false } as const;
 const exactlyOne = { ...closed, minProperties: 1, maxProperties: 1 } as const;
@@ -82,6 +81,12 @@ export const AuthenticationPolicySpec = Type.Object(
   {
     targetRefs: Type.Optional(Type.Array(TargetRef, { minItems: 1, maxItems: 16 })),
     targetSelectors: Type.Optional(Type.Array(TargetSelector, { minItems: 1, maxItems: 16 })),
+    enforcement: Type.Optional(
+      Type.Union([Type.Literal("Enforce")], {
+        default: "Enforce",
+        description: "Proofs are always enforced; Audit is for a later version.",
+      }),
+    ),
     accept: Type.Array(Proof, {
       minItems: 1,
       maxItems: 16,
@@ -108,13 +113,3 @@ export type TokenSource = Static<typeof TokenSource>;
 export type JwtProof = Static<typeof JwtProof>;
 export type AuthenticationPolicySpec = Static<typeof AuthenticationPolicySpec>;
 export type AuthenticationPolicy = KubernetesObject<AuthenticationPolicySpec>;
-
-/** Words of this kind that are for later. */
-export const LATER: readonly NotYetSupported[] = [
-  "accept[].apiKey",
-  "accept[].oidc",
-  "accept[].basic",
-  "accept[].introspection",
-  "from[].cookie",
-  "spec.enforcement",
-];

@@ -23,6 +23,22 @@ export const NOT_YET_SUPPORTED: readonly NotYetSupported[] = [
   "targetRefs[].kind=HTTPRoute",
   "targetRefs[].kind=GRPCRoute",
   "openStreams",
+  "accept[].apiKey",
+  "accept[].oidc",
+  "accept[].basic",
+  "accept[].introspection",
+  "jwt.from[].cookie",
+  "spec.enforcement=Audit",
+  "limits[].scope=Global",
+  "limits[].calendar",
+  "limits[].share",
+  "per[].type=Consumer",
+  "per[].type=Country",
+  "per[].type=Operation",
+  "per[].type=Template",
+  "onExceed.action=Throttle",
+  "onExceed.startPercent",
+  "onExceed.maxDelay",
 ];
 
 /** Whether the field at `path` (with its indexes), holding `value` when it is a value that is in question, is one for later. */
