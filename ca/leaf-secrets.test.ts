@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import type { EncodedResource, PrivateResources, StreamAuthenticator } from "../xds-server/delta/feed.ts";
 import { CertificateAuthority } from "./authority.ts";
 import { CertificateError } from "./certificate-error.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "./clock.ts";
@@ -12,6 +13,12 @@ import type { Identity } from "./spiffe.ts";
 import { StateFolder } from "./state-folder.ts";
 import { FakeClock } from "./testing/fake-clock.ts";
 import { temporaryFolder } from "./testing/temporary-folder.ts";
+import type { TokenAuthenticator } from "./token-authenticator.ts";
+
+/** Neither layer imports the other; the compiler holds here that they fit. */
+type Fits<Ours extends Theirs, Theirs> = Ours;
+export type SecretsFit = Fits<LeafSecrets<EncodedResource>, PrivateResources>;
+export type AuthenticatorFits = Fits<TokenAuthenticator, StreamAuthenticator>;
 
 /** Serials are random, jitter is what a test says. */
 class ChosenJitter implements Randomness {

@@ -1,11 +1,7 @@
-import { spawnSync } from "node:child_process";
 import { generateKeyPairSync, type JsonWebKey, type KeyObject } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { fetchEnvoy } from "../../tools/fetch-envoy.ts";
+import { type EnvoyConfig, validateWithEnvoy } from "../../e2e/support/envoy-validation.ts";
 import { parseJwks } from "./jwks.ts";
 
 function publicJwk({ publicKey }: { publicKey: KeyObject }): JsonWebKey {
@@ -70,15 +66,14 @@ describe("a JSON Web Key Set", () => {
     expect(new Set(sets.map((parsed) => JSON.stringify(parsed))).size).toBe(4);
   });
 
-  it("is never one that the pinned Envoy refuses: each kind of key alone is accepted", () => {
-    for (const key of usable) {
-      const parsed = parse(key);
-      expect(envoyAccepts("keys" in parsed ? parsed.keys : "")).toBe("");
-    }
+  it("is never one that the pinned Envoy refuses: each kind of key alone is accepted", async () => {
+    const sets = usable.map((key) => parse(key)).map((parsed) => ("keys" in parsed ? parsed.keys : ""));
+    expect(await validateWithEnvoy(sets.map(jwtProvider))).toEqual(sets.map(() => ({ kind: "accepted" })));
   });
 
-  it("would be refused by Envoy, and so would its whole listener, when no key of it could be used", () => {
-    expect(envoyAccepts(JSON.stringify({ keys: [{ ...usable[0], alg: "ES256" }] }))).toContain("invalid local jwks");
+  it("would be refused by Envoy, and its listener with it, when no key of it could be used", async () => {
+    const [verdict] = await validateWithEnvoy([jwtProvider(JSON.stringify({ keys: [{ ...usable[0], alg: "ES256" }] }))]);
+    expect(verdict).toEqual({ kind: "rejected", words: expect.stringContaining("invalid local jwks") as unknown });
   });
 
   it.each<[string, string]>([
@@ -139,39 +134,10 @@ describe("a JSON Web Key Set", () => {
   });
 });
 
-/** Empty when Envoy loads the set as a JWT provider's keys, else its words. */
-function envoyAccepts(keys: string): string {
-  const folder = mkdtempSync(join(tmpdir(), "seawall-jwks-"));
-  try {
-    const type = "type.googleapis.com/envoy.extensions.filters";
-    const provider = { issuer: "x", local_jwks: { inline_string: keys } };
-    const jwt = {
-      "@type": `${type}.http.jwt_authn.v3.JwtAuthentication`,
-      providers: { p: provider },
-      rules: [{ match: { prefix: "/" }, requires: { provider_name: "p" } }],
-    };
-    const router = { "@type": `${type}.http.router.v3.Router` };
-    const manager = {
-      "@type": `${type}.network.http_connection_manager.v3.HttpConnectionManager`,
-      stat_prefix: "x",
-      route_config: { virtual_hosts: [{ name: "x", domains: ["*"], routes: [] }] },
-      http_filters: [
-        { name: "jwt", typed_config: jwt },
-        { name: "router", typed_config: router },
-      ],
-    };
-    const listener = {
-      name: "x",
-      address: { socket_address: { address: "127.0.0.1", port_value: 0 } },
-      filter_chains: [{ filters: [{ name: "hcm", typed_config: manager }] }],
-    };
-    const file = join(folder, "envoy.json");
-    writeFileSync(file, JSON.stringify({ static_resources: { listeners: [listener] } }));
-    const run = spawnSync(fetchEnvoy(), ["--mode", "validate", "-c", file, "--use-dynamic-base-id", "--concurrency", "1", "-l", "error"], {
-      encoding: "utf8",
-    });
-    return run.status === 0 ? "" : run.stderr + run.stdout;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+function jwtProvider(keys: string): EnvoyConfig {
+  const filter = {
+    "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+    providers: { issuer: { issuer: "x", local_jwks: { inline_string: keys } } },
+  };
+  return { httpFilters: [{ name: "jwt", typed_config: filter }] };
 }
