@@ -24,6 +24,7 @@ const ROOTS = [
   "envoy/config/route/v3/route.proto",
   "envoy/config/rbac/v3/rbac.proto",
   "envoy/config/core/v3/extension.proto",
+  "envoy/extensions/access_loggers/filters/cel/v3/cel.proto",
   "envoy/extensions/access_loggers/stream/v3/stream.proto",
   "envoy/extensions/filters/http/credential_injector/v3/credential_injector.proto",
   "envoy/extensions/filters/http/header_mutation/v3/header_mutation.proto",

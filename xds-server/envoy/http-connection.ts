@@ -19,6 +19,7 @@ import {
 import { any, typeUrl } from "./any.ts";
 import { FROM_ADS } from "./discovery.ts";
 import { HTTP_FILTER_ORDER, type HttpFilterName } from "./http-filter-order.ts";
+import { LOCAL_REPLIES } from "./local-reply.ts";
 import { unreachable } from "../../crds/core/unreachable.ts";
 
 type HttpFilter = MessageInitShape<typeof HttpFilterSchema>;
@@ -111,6 +112,7 @@ export function inboundHttpConnectionManager(input: {
     routeSpecifier: { case: "rds", value: { routeConfigName: input.routeConfigName, configSource: FROM_ADS } },
     httpFilters: HTTP_FILTER_ORDER.map((name) => declare(name, input.limitHeadersLua)),
     accessLog: [input.accessLog],
+    localReplyConfig: LOCAL_REPLIES,
     forwardClientCertDetails: HttpConnectionManager_ForwardClientCertDetails.SANITIZE_SET,
     setCurrentClientCertDetails: { uri: true },
   });

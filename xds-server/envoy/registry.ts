@@ -13,6 +13,7 @@ import { file_envoy_config_endpoint_v3_endpoint } from "../gen/envoy/config/endp
 import { file_envoy_config_route_v3_route } from "../gen/envoy/config/route/v3/route_pb.js";
 import { file_envoy_config_rbac_v3_rbac } from "../gen/envoy/config/rbac/v3/rbac_pb.js";
 import { file_envoy_config_core_v3_extension } from "../gen/envoy/config/core/v3/extension_pb.js";
+import { file_envoy_extensions_access_loggers_filters_cel_v3_cel } from "../gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js";
 import { file_envoy_extensions_access_loggers_stream_v3_stream } from "../gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js";
 import { file_envoy_extensions_filters_http_credential_injector_v3_credential_injector } from "../gen/envoy/extensions/filters/http/credential_injector/v3/credential_injector_pb.js";
 import { file_envoy_extensions_filters_http_header_mutation_v3_header_mutation } from "../gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js";
@@ -46,6 +47,7 @@ const ROOTS: readonly DescFile[] = [
   file_envoy_config_route_v3_route,
   file_envoy_config_rbac_v3_rbac,
   file_envoy_config_core_v3_extension,
+  file_envoy_extensions_access_loggers_filters_cel_v3_cel,
   file_envoy_extensions_access_loggers_stream_v3_stream,
   file_envoy_extensions_filters_http_credential_injector_v3_credential_injector,
   file_envoy_extensions_filters_http_header_mutation_v3_header_mutation,
