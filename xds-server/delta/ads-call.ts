@@ -1,7 +1,8 @@
 import { type ServerDuplexStream, status } from "@grpc/grpc-js";
 import type { IncomingRequest } from "./ads-service.ts";
-import { AdsStream, type StreamSurroundings } from "./ads-stream.ts";
-import type { AuthenticatedSubscriber } from "./feed.ts";
+import type { AdsStream } from "./ads-stream.ts";
+import type { Clock } from "./clock.ts";
+import type { MeshStreams } from "./mesh-streams.ts";
 import type { DisconnectReason } from "./observer.ts";
 import type { View } from "./resource-table.ts";
 import type { StreamStatus } from "./stream-status.ts";
@@ -28,23 +29,23 @@ export class AdsCall {
   readonly #call: ServerDuplexStream<IncomingRequest, Buffer>;
   readonly #events: CallEvents;
   readonly #connectedAt: number;
-  readonly #surroundings: StreamSurroundings;
+  readonly #streams: MeshStreams;
   readonly #stopExpiry: () => void;
   #state: CallState = { kind: "held" };
 
   /** `closeAt`, in Unix milliseconds, is when the call ends so that a fresh token comes with the next. */
   constructor(
     call: ServerDuplexStream<IncomingRequest, Buffer>,
-    identity: AuthenticatedSubscriber,
+    subscriber: string,
     closeAt: number,
-    surroundings: StreamSurroundings,
+    streams: MeshStreams,
+    clock: Clock,
     events: CallEvents,
   ) {
-    const { clock } = surroundings;
     this.#call = call;
     this.#events = events;
-    this.#surroundings = surroundings;
-    this.subscriber = identity.subscriber;
+    this.#streams = streams;
+    this.subscriber = subscriber;
     this.peer = call.getPeer();
     this.#connectedAt = clock.now();
     this.#stopExpiry = clock.after(closeAt - this.#connectedAt, () => this.end("token-expiring"));
@@ -62,7 +63,7 @@ export class AdsCall {
   /** The subscriber's view is there: reading, and so answering, begins. */
   open(view: View): void {
     if (this.#state.kind !== "held") return;
-    const stream = new AdsStream(view, this.#surroundings, {
+    const stream = this.#streams.open(view, {
       write: (typeUrl, response, written) => {
         this.#events.pushed(typeUrl, response.length);
         // A write that fails ends the call; there is nobody left to go on for.
@@ -115,7 +116,7 @@ export class AdsCall {
 
   #ended(reason: DisconnectReason): void {
     if (this.#state.kind === "ended") return;
-    this.stream?.close();
+    if (this.stream) this.#streams.close(this.stream);
     this.#state = { kind: "ended" };
     this.#stopExpiry();
     this.#events.ended(reason);

@@ -2,11 +2,12 @@
  * The delta xDS server (ADS only), from encoded resources to sidecars.
  *
  *     apply(update) -> ResourceTable: what changed for which layers and views
- *                   -> AdsStream.mark: the names that each stream does not have in their newest state
- *                   -> AdsStream.flush: what may go now; ResourceCache builds each distinct response once
+ *                   -> AdsStream.mark: the names that a stream does not have in their newest state
+ *                   -> AdsStream.flush: what may go now; ResponseCache builds each distinct response once
  *     ACK, NACK, a written buffer, a new subscription -> AdsStream.flush again
  *
- * Transport owns the sockets and TLS, AdsCall the gRPC call and its life, AdsStream and Subscription the protocol.
+ * MeshStreams ties these together. Transport owns the sockets and TLS, AdsCall the gRPC call and its life, AdsStream
+ * and Subscription the protocol.
  */
 import {
   Server,
@@ -18,16 +19,15 @@ import {
 } from "@grpc/grpc-js";
 import { AdsCall } from "./ads-call.ts";
 import { adsService, type IncomingRequest } from "./ads-service.ts";
-import type { AdsStream, StreamSurroundings } from "./ads-stream.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { AuthenticatedSubscriber, PrivateResources, StreamAuthenticator, XdsUpdate } from "./feed.ts";
+import { type ApplyReport, MeshStreams } from "./mesh-streams.ts";
 import { LogLimiter } from "./log-limiter.ts";
 import type { DeltaObserver, RefusalReason } from "./observer.ts";
-import { type ChangedNames, ResourceTable, type View } from "./resource-table.ts";
-import { ResponseCache } from "./response-cache.ts";
 import type { StreamStatus } from "./stream-status.ts";
 import { type ListeningAddress, type ListenOptions, type ServerCertificate, Transport } from "./transport.ts";
 
+export type { ApplyReport } from "./mesh-streams.ts";
 export type { ListeningAddress, ListenOptions, ServerCertificate } from "./transport.ts";
 
 /** Another gRPC service on the same port. Its calls are not authenticated here. */
@@ -52,15 +52,6 @@ export interface DeltaServerOptions {
   readonly handshakeTimeoutMs?: number;
 }
 
-export interface ApplyReport {
-  /** The number of this update. Updates are numbered from 1. */
-  readonly sequence: number;
-  /** Streams that the update concerns: something they asked for has changed. */
-  readonly streamsTouched: number;
-  /** Bytes of responses that were handed to the transport at once; what flow control held back comes later. */
-  readonly bytesQueued: number;
-}
-
 /** Enough for 20,000 names with versions; Envoy sends no other large request. */
 const LARGEST_REQUEST = 4 << 20;
 /** How long streams have to end when the server stops or a token runs out. */
@@ -71,14 +62,11 @@ export class DeltaServer {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #log: LogLimiter;
-  readonly #table = new ResourceTable();
-  readonly #cache = new ResponseCache();
-  readonly #surroundings: StreamSurroundings;
+  readonly #streams: MeshStreams;
   readonly #grpc: Server;
   readonly #transport: Transport;
   /** Authenticated calls by subscriber. A sidecar that reconnects may have two for a while. */
   readonly #calls = new Map<string, Set<AdsCall>>();
-  #sequence = 0;
   #stopping = false;
 
   constructor(options: DeltaServerOptions) {
@@ -86,13 +74,11 @@ export class DeltaServer {
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
     this.#log = new LogLimiter(options.log ?? ((): undefined => undefined), this.#clock);
-    this.#surroundings = {
-      cache: this.#cache,
+    this.#streams = new MeshStreams({
       clock: this.#clock,
       privateResources: options.privateResources ?? [],
       orderPatienceMs: options.orderPatienceMs ?? 10_000,
-      sequence: () => this.#sequence,
-    };
+    });
     this.#grpc = new Server({
       "grpc.enable_channelz": 0,
       "grpc.max_receive_message_length": LARGEST_REQUEST,
@@ -118,7 +104,7 @@ export class DeltaServer {
 
   /** The number of the newest update; 0 before the first, when nothing is sent to anybody. */
   get sequence(): number {
-    return this.#sequence;
+    return this.#streams.sequence;
   }
 
   /** Rejects with a DeltaServerError that names the address and the remedy. */
@@ -133,21 +119,10 @@ export class DeltaServer {
 
   /** Takes over one tick's changes, all at once, and sends what may be sent. The cost is that of what changed and whom it reaches. */
   apply(update: XdsUpdate): ApplyReport {
-    const sequence = ++this.#sequence;
-    this.#cache.rotate();
-    const change = this.#table.apply(update);
-    const touched = new Set<AdsStream>();
-    for (const [layer, names] of change.layers) {
-      for (const view of layer.views) if (!change.views.has(view)) this.#mark(view, names, sequence, touched);
-    }
-    for (const [view, differences] of change.views) {
-      for (const names of differences) this.#mark(view, names, sequence, touched);
-    }
-    let bytesQueued = 0;
-    for (const stream of touched) bytesQueued += stream.flush();
-    for (const { subscriber } of change.disappeared) for (const call of this.#callsOf(subscriber)) call.end("subscriber-removed");
-    for (const view of change.appeared) for (const call of this.#callsOf(view.subscriber)) call.open(view);
-    return { sequence, streamsTouched: touched.size, bytesQueued };
+    const { report, appeared, disappeared } = this.#streams.apply(update);
+    for (const { subscriber } of disappeared) for (const call of this.#callsOf(subscriber)) call.end("subscriber-removed");
+    for (const view of appeared) for (const call of this.#callsOf(view.subscriber)) call.open(view);
+    return report;
   }
 
   /** A snapshot; the cost is proportional to all that is subscribed to. */
@@ -157,7 +132,7 @@ export class DeltaServer {
 
   /** How much the table holds, for metrics. */
   get size(): { readonly resources: number; readonly layers: number; readonly views: number } {
-    return this.#table.size;
+    return this.#streams.size;
   }
 
   /** Ends every stream with UNAVAILABLE and closes the port and all connections. Takes a few seconds at most. */
@@ -173,12 +148,6 @@ export class DeltaServer {
 
   #callsOf(subscriber: string): AdsCall[] {
     return [...(this.#calls.get(subscriber) ?? [])];
-  }
-
-  #mark(view: View, names: ChangedNames, sequence: number, touched: Set<AdsStream>): void {
-    for (const call of this.#calls.get(view.subscriber) ?? []) {
-      if (call.stream?.mark(names, sequence)) touched.add(call.stream);
-    }
   }
 
   #accept(call: ServerDuplexStream<IncomingRequest, Buffer>): void {
@@ -217,7 +186,7 @@ export class DeltaServer {
     const peer = call.getPeer();
     // In the last 15 % to 5 % of what is left of the token's life: by then a fresh one is in the sidecar's file.
     const closeAt = this.#clock.now() + lifetime * (0.85 + 0.1 * this.#random());
-    const admitted = new AdsCall(call, identity, closeAt, this.#surroundings, {
+    const admitted = new AdsCall(call, subscriber, closeAt, this.#streams, this.#clock, {
       pushed: (typeUrl, bytes) => observer?.onPush?.(subscriber, typeUrl, bytes),
       acknowledged: (sequence) => observer?.onAcknowledged?.(subscriber, sequence),
       rejected: (nack) => observer?.onNack?.(subscriber, nack),
@@ -235,7 +204,7 @@ export class DeltaServer {
     if (calls) calls.add(admitted);
     else this.#calls.set(subscriber, new Set([admitted]));
     observer?.onConnected?.(subscriber, peer);
-    const view = this.#table.view(subscriber);
+    const view = this.#streams.view(subscriber);
     if (view) admitted.open(view);
   }
 

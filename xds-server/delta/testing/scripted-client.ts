@@ -178,7 +178,8 @@ export class ScriptedStream {
     call.on("data", (chunk: Buffer) => this.#receive(chunk));
     const readStatus = (headers: IncomingHttpHeaders): void => {
       const { "grpc-status": code, "grpc-message": message } = headers;
-      if (typeof code === "string") this.#finish({ code: Number(code), message: typeof message === "string" ? decodeURIComponent(message) : "" });
+      if (typeof code === "string")
+        this.#finish({ code: Number(code), message: typeof message === "string" ? decodeURIComponent(message) : "" });
     };
     call.on("response", readStatus);
     call.on("trailers", readStatus);
