@@ -23,6 +23,7 @@ export const NOT_YET_SUPPORTED: readonly NotYetSupported[] = [
   "targetRefs[].kind=HTTPRoute",
   "targetRefs[].kind=GRPCRoute",
   "openStreams",
+  "spec.egress",
   "accept[].apiKey",
   "accept[].oidc",
   "accept[].basic",

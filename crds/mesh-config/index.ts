@@ -1,19 +1,20 @@
 import type { Kind } from "../core/kind.ts";
 import { SEAWALL_API_VERSION } from "../core/object.ts";
 import { MeshConfigSpec } from "./schema.ts";
-import { validate } from "./validate.ts";
+import { validateMeshConfig } from "./validate.ts";
 
 export const meshConfig: Kind<typeof MeshConfigSpec> = {
   kind: "MeshConfig",
   apiVersion: SEAWALL_API_VERSION,
   plural: "meshconfigs",
-  shortNames: ["mesh"],
+  shortNames: ["mc"],
   scope: "Cluster",
   question: "trust domain, default access, TLS floor, post-quantum mode",
   security: true,
   schema: MeshConfigSpec,
-  validate,
+  validate: validateMeshConfig,
 };
 
-export { type MeshConfig, MeshConfigSpec } from "./schema.ts";
-export { closedSettings, defaultAccessOf, MESH_CONFIG_NAME, type MeshSettings, meshSettings } from "./settings.ts";
+export { type MeshConfig, MeshConfigSpec, PostQuantum, TlsVersion } from "./schema.ts";
+export { CLOSED_MESH, defaultAccess, type DefaultAccess, failClosed, type MeshSettings, meshSettings } from "./settings.ts";
+export { MESH_CONFIG_NAME, validateMeshConfigChange } from "./validate.ts";

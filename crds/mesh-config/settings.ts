@@ -1,10 +1,8 @@
-import type { DefaultAccess, PostQuantum, TlsVersion } from "../core/mesh-words.ts";
-import type { MeshConfigSpec } from "./schema.ts";
+import type { MeshConfigSpec, PostQuantum, TlsVersion } from "./schema.ts";
 
-/** The name of the one MeshConfig there is. */
-export const MESH_CONFIG_NAME = "mesh";
+export type DefaultAccess = "Deny" | "Audit" | "Allow";
 
-/** A MeshConfig with every default filled in. */
+/** What holds for the whole mesh, with every default filled in. */
 export interface MeshSettings {
   readonly trustDomain: string;
   readonly access: {
@@ -14,25 +12,34 @@ export interface MeshSettings {
   readonly tls: { readonly minVersion: TlsVersion; readonly postQuantum: PostQuantum };
 }
 
-/** The settings of a mesh without a MeshConfig are those of an empty one: closed. */
-export function meshSettings(spec: MeshConfigSpec = {}): MeshSettings {
+/** A mesh without MeshConfig, and one that never held: nothing is let in that no policy allows. */
+export const CLOSED_MESH: MeshSettings = {
+  trustDomain: "cluster.local",
+  access: { default: "Deny", namespaces: [] },
+  tls: { minVersion: "1.2", postQuantum: "Prefer" },
+};
+
+/** The effective settings; `spec` is undefined when there is no MeshConfig. */
+export function meshSettings(spec: MeshConfigSpec | undefined): MeshSettings {
   return {
-    trustDomain: spec.trustDomain ?? "cluster.local",
-    access: { default: spec.access?.default ?? "Deny", namespaces: spec.access?.namespaces ?? [] },
-    tls: { minVersion: spec.tls?.minVersion ?? "1.2", postQuantum: spec.tls?.postQuantum ?? "Prefer" },
+    trustDomain: spec?.trustDomain ?? CLOSED_MESH.trustDomain,
+    access: { default: spec?.access?.default ?? CLOSED_MESH.access.default, namespaces: spec?.access?.namespaces ?? [] },
+    tls: {
+      minVersion: spec?.tls?.minVersion ?? CLOSED_MESH.tls.minVersion,
+      postQuantum: spec?.tls?.postQuantum ?? CLOSED_MESH.tls.postQuantum,
+    },
   };
 }
 
 /**
- * The settings while the MeshConfig does not hold: identities stay what they are, everything else is as strict as it
- * can be. `lastGood` is its last state that held.
+ * The settings while the MeshConfig does not hold: refuse by default everywhere. Trust domain and TLS stay as they last
+ * held, since identities are made of the one and connections of the other.
  */
-export function closedSettings(lastGood: MeshConfigSpec | undefined): MeshSettings {
-  const { trustDomain, tls } = meshSettings(lastGood);
-  return { trustDomain, access: { default: "Deny", namespaces: [] }, tls };
+export function failClosed(lastGood: MeshSettings | undefined): MeshSettings {
+  return { ...(lastGood ?? CLOSED_MESH), access: CLOSED_MESH.access };
 }
 
-/** What happens in a namespace to a request that no policy speaks of. */
-export function defaultAccessOf(settings: MeshSettings, namespace: string): DefaultAccess {
+/** The default access of a namespace: its own entry replaces that of the mesh. */
+export function defaultAccess(settings: MeshSettings, namespace: string): DefaultAccess {
   return settings.access.namespaces.find((entry) => entry.name === namespace)?.default ?? settings.access.default;
 }

@@ -1,29 +1,40 @@
-import type { DefaultAccess } from "../core/mesh-words.ts";
-import type { ObjectMeta } from "../core/object.ts";
-import type { PolicyRequest } from "../core/request.ts";
-import type { MutualTLSMode, MutualTLSPolicy } from "./schema.ts";
+/** What a port demands of TLS, in plain semantics after 5-policies.md. */
+import { objectKey } from "../core/object.ts";
+import type { CalledPort } from "../core/request.ts";
+import { type DefaultAccess, type MeshSettings, type PostQuantum, type TlsVersion } from "../mesh-config/index.ts";
+import type { Mode, MutualTLSPolicy } from "./schema.ts";
 
-/** What is asked of callers of one port, and the name of who asks. */
-export interface MutualTlsDemand {
-  readonly mode: MutualTLSMode;
-  /** `mutual-tls/<namespace>/<policy>/strict`, or `mutual-tls/mesh/default/strict` where no policy says anything. */
+/** What holds on one port. */
+export interface EffectiveMutualTls {
+  readonly mode: Mode;
+  /** By which a caller without identity is refused where the mode is Strict: `mutual-tls/<namespace>/<name>/strict`. */
   readonly rule: string;
+  /** Never below the floor of the mesh. */
+  readonly minVersion: TlsVersion;
+  readonly postQuantum: PostQuantum;
 }
 
-/** The demand on a port: the acting policy's, else strict where the access default is Deny and permissive elsewhere. */
-export function mutualTlsDemand(policy: MutualTLSPolicy | undefined, port: number, defaultAccess: DefaultAccess): MutualTlsDemand {
-  if (policy === undefined) {
-    return { mode: defaultAccess === "Deny" ? "Strict" : "Permissive", rule: ruleOf({ namespace: "mesh", name: "default" }) };
-  }
-  const mode = policy.spec.ports?.find((entry) => entry.port === port)?.mode ?? policy.spec.mode;
-  return { mode, rule: ruleOf(policy.metadata) };
-}
+/** The name of the rule where no policy asks for strictness but the default does. */
+export const DEFAULT_STRICT = "mutual-tls//default/strict";
 
-function ruleOf({ namespace, name }: Pick<ObjectMeta, "namespace" | "name">): string {
-  return `mutual-tls/${namespace ?? ""}/${name}/strict`;
-}
-
-/** The rule that refuses the request, or undefined when the demand is met. */
-export function evaluate(request: Pick<PolicyRequest, "identity">, demand: MutualTlsDemand): string | undefined {
-  return demand.mode === "Strict" && request.identity === undefined ? demand.rule : undefined;
+/** `policy` is the one in effect on the port (override.ts decides); `access` is the default access there. */
+export function effectiveMutualTls(
+  policy: MutualTLSPolicy | undefined,
+  settings: MeshSettings,
+  access: DefaultAccess,
+  port: CalledPort,
+): EffectiveMutualTls {
+  const { tls } = settings;
+  const ofPort =
+    policy?.spec.ports?.find((entry) => entry.port === port.number) ?? policy?.spec.ports?.find((entry) => entry.port === port.name);
+  const asked = ofPort?.mode ?? policy?.spec.mode;
+  const wanted = policy?.spec.postQuantum ?? tls.postQuantum;
+  const postQuantum = tls.postQuantum === "Require" ? "Require" : wanted;
+  const atLeast13 = tls.minVersion === "1.3" || policy?.spec.minVersion === "1.3" || postQuantum === "Require";
+  return {
+    mode: asked ?? (access === "Deny" ? "Strict" : "Permissive"),
+    rule: policy === undefined || asked === undefined ? DEFAULT_STRICT : `mutual-tls/${objectKey(policy.metadata)}/strict`,
+    minVersion: atLeast13 ? "1.3" : "1.2",
+    postQuantum,
+  };
 }

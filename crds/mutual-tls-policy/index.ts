@@ -1,9 +1,9 @@
 import type { Kind } from "../core/kind.ts";
 import { SEAWALL_API_VERSION } from "../core/object.ts";
 import { MutualTLSPolicySpec } from "./schema.ts";
-import { validate } from "./validate.ts";
+import { validateMutualTLSPolicy } from "./validate.ts";
 
-export const mutualTlsPolicy: Kind<typeof MutualTLSPolicySpec> = {
+export const mutualTLSPolicy: Kind<typeof MutualTLSPolicySpec> = {
   kind: "MutualTLSPolicy",
   apiVersion: SEAWALL_API_VERSION,
   plural: "mutualtlspolicies",
@@ -12,9 +12,9 @@ export const mutualTlsPolicy: Kind<typeof MutualTLSPolicySpec> = {
   question: "is mTLS strict, permissive or off here; which TLS versions and curves",
   security: true,
   schema: MutualTLSPolicySpec,
-  validate,
+  validate: validateMutualTLSPolicy,
 };
 
-export { evaluate, mutualTlsDemand, type MutualTlsDemand } from "./evaluate.ts";
-export { type MutualTLSMode, type MutualTLSPolicy, MutualTLSPolicySpec } from "./schema.ts";
-export { translate } from "./translate.ts";
+export { DEFAULT_STRICT, type EffectiveMutualTls, effectiveMutualTls } from "./evaluate.ts";
+export { Mode, type MutualTLSPolicy, MutualTLSPolicySpec } from "./schema.ts";
+export { translateMutualTls } from "./translate.ts";

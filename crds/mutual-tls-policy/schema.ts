@@ -1,47 +1,42 @@
 import Type, { type Static } from "typebox";
 import { TargetRef, TargetSelector } from "../core/match.ts";
-import { PostQuantum, TlsVersion } from "../core/mesh-words.ts";
 import type { KubernetesObject } from "../core/object.ts";
+import { PostQuantum, TlsVersion } from "../mesh-config/index.ts";
 
 const closed = { additionalProperties: false } as const;
 
-export const MutualTLSMode = Type.Union([Type.Literal("Strict"), Type.Literal("Permissive"), Type.Literal("Off")], {
+/** The literal is `Disable`, since `Off` is a boolean to YAML 1.1. */
+export const Mode = Type.Union([Type.Literal("Strict"), Type.Literal("Permissive"), Type.Literal("Disable")], {
   description:
-    "Strict: callers without a mesh certificate are refused. Permissive: they are let in as nobody. Off: callers do not use mTLS.",
+    "Strict refuses callers without a mesh identity; Permissive takes both; Disable takes both, and makes callers of the mesh come in plaintext.",
 });
+export type Mode = Static<typeof Mode>;
 
 export const MutualTLSPolicySpec = Type.Object(
   {
-    targetRefs: Type.Optional(Type.Array(TargetRef, { minItems: 1, maxItems: 16 })),
-    targetSelectors: Type.Optional(Type.Array(TargetSelector, { minItems: 1, maxItems: 16 })),
-    mode: MutualTLSMode,
-    minVersion: Type.Optional(
-      Type.Union(TlsVersion.anyOf, {
-        description: "Raises the mesh's TLS floor here. A change replaces filter chains, and so drains connections.",
-      }),
+    targetRefs: Type.Optional(Type.Array(TargetRef, { minItems: 1, maxItems: 16, description: "What the policy protects, by name." })),
+    targetSelectors: Type.Optional(
+      Type.Array(TargetSelector, { minItems: 1, maxItems: 16, description: "What the policy protects, by label; instead of targetRefs." }),
     ),
-    postQuantum: Type.Optional(
-      Type.Union(PostQuantum.anyOf, {
-        description: "Overrides the mesh's mode here, unless the mesh requires it. A change drains connections.",
-      }),
-    ),
+    mode: Type.Optional(Mode),
+    minVersion: Type.Optional(TlsVersion),
+    postQuantum: Type.Optional(PostQuantum),
     ports: Type.Optional(
       Type.Array(
         Type.Object(
-          { port: Type.Integer({ minimum: 1, maximum: 65535, description: "The container's port." }), mode: MutualTLSMode },
+          {
+            port: Type.Union([Type.Integer({ minimum: 1, maximum: 65535 }), Type.String({ minLength: 1, maxLength: 15 })], {
+              description: "The container's port, by number or name.",
+            }),
+            mode: Mode,
+          },
           closed,
         ),
-        {
-          minItems: 1,
-          maxItems: 64,
-          description: "Ports with a mode of their own.",
-        },
+        { minItems: 1, maxItems: 64, description: "Ports with a mode of their own." },
       ),
     ),
   },
   closed,
 );
-
-export type MutualTLSMode = Static<typeof MutualTLSMode>;
 export type MutualTLSPolicySpec = Static<typeof MutualTLSPolicySpec>;
 export type MutualTLSPolicy = KubernetesObject<MutualTLSPolicySpec>;

@@ -1,15 +1,15 @@
 import { create } from "@bufbuild/protobuf";
 import { PolicySchema } from "../../xds-server/gen/envoy/config/rbac/v3/rbac_pb.js";
 import type { RbacRule } from "../core/contribution.ts";
-import type { MutualTlsDemand } from "./evaluate.ts";
+import { ANY_PERMISSION, meshPrincipal, notPrincipal } from "../core/match/translate.ts";
+import type { EffectiveMutualTls } from "./evaluate.ts";
 
-/** Matches callers without a verified mesh certificate. The listener takes both kinds, so that strictness is only a rule. */
-const WITHOUT_CERTIFICATE = create(PolicySchema, {
-  permissions: [{ rule: { case: "any", value: true } }],
-  principals: [{ identifier: { case: "notId", value: { identifier: { case: "authenticated", value: {} } } } }],
-});
-
-/** The denial that makes a port strict; nothing in the other modes. */
-export function translate(demand: MutualTlsDemand): readonly RbacRule[] {
-  return demand.mode === "Strict" ? [{ slot: "deny", name: demand.rule, policy: WITHOUT_CERTIFICATE }] : [];
+/**
+ * Strictness as a rule, not as a listener: the plaintext chain stays, and who comes by it without a mesh identity is
+ * refused by name. So turning strictness on closes no connection.
+ */
+export function translateMutualTls(effective: EffectiveMutualTls, trustDomain: string): readonly RbacRule[] {
+  if (effective.mode !== "Strict") return [];
+  const policy = create(PolicySchema, { permissions: [ANY_PERMISSION], principals: [notPrincipal(meshPrincipal(trustDomain))] });
+  return [{ slot: "deny", name: effective.rule, policy }];
 }

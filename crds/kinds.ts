@@ -1,0 +1,19 @@
+/** Every kind, in the order in which help and reference list them. A kind that is not in this list does not exist. */
+import { accessPolicy } from "./access-policy/index.ts";
+import { authenticationPolicy } from "./authentication-policy/index.ts";
+import { clusterAccessPolicy } from "./cluster-access-policy/index.ts";
+import type { Kind } from "./core/kind.ts";
+import { httpRoute } from "./http-route/index.ts";
+import { meshConfig } from "./mesh-config/index.ts";
+import { mutualTLSPolicy } from "./mutual-tls-policy/index.ts";
+import { rateLimitPolicy } from "./rate-limit-policy/index.ts";
+
+export const KINDS = [
+  meshConfig,
+  mutualTLSPolicy,
+  authenticationPolicy,
+  accessPolicy,
+  clusterAccessPolicy,
+  rateLimitPolicy,
+  httpRoute,
+] as const satisfies readonly Kind[];
