@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 /** A clock that stands still until it is told to move. Timers fire in order while it moves, each at its own moment. */
 export class FakeClock implements Clock {
   #now: number;
-  #timers: { readonly due: number; readonly call: () => void }[] = [];
+  #timers: { due: number; readonly call: () => void }[] = [];
 
   /** Noon of a day when all of this was new, in the middle of a second. */
   constructor(now = Date.UTC(2026, 10, 21, 12, 0, 0, 420)) {
@@ -37,8 +37,9 @@ export class FakeClock implements Clock {
     this.#now = end;
   }
 
-  /** Moves without calling anybody, as when a machine sleeps. */
+  /** Moves while timers stand still, as when a machine sleeps or its clock is set. */
   skip(milliseconds: number): void {
     this.#now += milliseconds;
+    for (const timer of this.#timers) timer.due += milliseconds;
   }
 }
