@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SIDECAR_RUNTIME } from "../../xds-server/envoy/runtime.ts";
 import { envoyPath } from "../../tools/fetch-envoy.ts";
 
 type Json = Record<string, unknown>;
@@ -121,7 +122,8 @@ function bootstrapOf(configs: readonly EnvoyConfig[]): object {
     for (const load of config.endpoints ?? []) clusters.push(clusterAround(load, clusters.length));
     for (const routes of routeConfigurationsOf(config)) listeners.push(listenerAround(routes, config, listeners.length, index));
   });
-  return { static_resources: { listeners, clusters, secrets } };
+  const runtime = { layers: [{ name: "sidecar", static_layer: SIDECAR_RUNTIME }] };
+  return { layered_runtime: runtime, static_resources: { listeners, clusters, secrets } };
 }
 
 function routeConfigurationsOf(config: EnvoyConfig): readonly object[] {

@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import { parse } from "yaml";
 import { envoyPath } from "../../tools/fetch-envoy.ts";
+import { SIDECAR_RUNTIME } from "../../xds-server/envoy/runtime.ts";
 import { Collected } from "./collected.ts";
 import { endWithTests } from "./endings.ts";
 
@@ -80,7 +81,11 @@ export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
 function withAdmin(config: object | string): object {
   const bootstrap: unknown = typeof config === "string" ? parse(config, { version: "1.1" }) : config;
   if (typeof bootstrap !== "object" || bootstrap === null) throw new Error("an Envoy bootstrap is an object");
-  return { admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } }, ...bootstrap };
+  return {
+    layered_runtime: { layers: [{ name: "sidecar", static_layer: SIDECAR_RUNTIME }] },
+    admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
+    ...bootstrap,
+  };
 }
 
 class EnvoyProcess implements RunningEnvoy {

@@ -19,6 +19,7 @@ import { HttpProtocolOptionsSchema } from "../gen/envoy/extensions/upstreams/htt
 import { socketAddress } from "./address.ts";
 import { any } from "./any.ts";
 import { FROM_ADS } from "./discovery.ts";
+import { SIDECAR_RUNTIME } from "./runtime.ts";
 import { envoyJson } from "./yaml.ts";
 
 /** The cluster of the control plane in every sidecar. */
@@ -72,6 +73,7 @@ export function sidecarBootstrap(sidecar: SidecarBootstrap): Bootstrap {
       cdsConfig: FROM_ADS,
       ldsConfig: FROM_ADS,
     },
+    layeredRuntime: { layers: [{ name: "sidecar", layerSpecifier: { case: "staticLayer", value: SIDECAR_RUNTIME } }] },
     staticResources: { clusters: [controlPlaneCluster(sidecar)] },
   });
 }
