@@ -10,7 +10,7 @@ export const TokenSource = Type.Object(
   {
     header: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: "A request header whose value is the token." })),
     prefix: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 50, description: 'What stands before the token in that header, for example "Bearer ".' }),
+      Type.String({ minLength: 1, maxLength: 30, description: 'What stands before the token in that header, for example "Bearer ".' }),
     ),
     query: Type.Optional(
       Type.String({ minLength: 1, maxLength: 100, description: "A query parameter. Its value may end up in logs: prefer a header." }),

@@ -4,7 +4,8 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CertificateAuthority } from "../../ca/authority.ts";
@@ -34,7 +35,6 @@ export interface PolicySidecar {
   send(scenario: string, request: Partial<HostileRequest>, as?: Identity): Promise<HttpAnswer>;
   /** The access-log entry of the request that had this `x-request-id`. */
   logged(requestId: string): Promise<Json>;
-  /** Replaces the routes of a scenario, as RDS would. Resolves when Envoy uses them. */
   stop(): Promise<void>;
 }
 
@@ -43,7 +43,7 @@ export const TRUST_DOMAIN = "cluster.local";
 /** Starts the sidecar. Everything that the contributions do not refuse reaches the upstream: the access default is Allow. */
 export async function startPolicySidecar(scenarios: Readonly<Record<string, readonly InboundHttpContribution[]>>): Promise<PolicySidecar> {
   const folder = mkdtempSync(join(tmpdir(), "seawall-policy-"));
-  const forget = endWithTests(() => rmSync(folder, { recursive: true, force: true }));
+  const forget = endWithTests(async () => rm(folder, { recursive: true, force: true }));
   const authority = new CertificateAuthority({ folder: StateFolder.open(join(folder, "ca"), "write"), trustDomain: TRUST_DOMAIN });
   const upstream = await startUpstream();
   const envoy = await startEnvoy({
@@ -51,7 +51,7 @@ export async function startPolicySidecar(scenarios: Readonly<Record<string, read
       static_resources: {
         listeners: Object.entries(scenarios).flatMap(([name, contributions]) => [
           listener(`${name}/plain`, name, contributions),
-          { ...listener(`${name}/mtls`, name, contributions, serverTls(authority)) },
+          listener(`${name}/mtls`, name, contributions, serverTls(authority)),
         ]),
         clusters: [application(upstream)],
       },
@@ -75,7 +75,7 @@ export async function startPolicySidecar(scenarios: Readonly<Record<string, read
       await envoy.stop();
       await upstream.stop();
       forget();
-      rmSync(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }
