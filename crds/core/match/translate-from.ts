@@ -66,7 +66,7 @@ function oneOf(values: readonly string[]): ValueMatch {
 
 /** The value is a string of scopes with spaces between, or a list that holds the scope. */
 function scopeIn(scope: string): ValueMatch {
-  const text: ValueMatch = { matchPattern: { case: "stringMatch", value: matchesRegex(`(?:.* )?${quoted(scope)}(?: .*)?`) } };
+  const text: ValueMatch = { matchPattern: { case: "stringMatch", value: matchesRegex(`(?s)(?:.* )?${quoted(scope)}(?: .*)?`) } };
   const item: ValueMatch = { matchPattern: { case: "stringMatch", value: exactly(scope) } };
   return anyValue([text, listWith(item)]);
 }
