@@ -1,7 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
 import { once } from "node:events";
-import { createConnection } from "node:net";
-import { headerOf, type HttpAnswer } from "./http-client.ts";
+import { type AddressInfo, createConnection } from "node:net";
+import { createServer as createTls, type TLSSocket } from "node:tls";
+import { CertificateAuthority } from "../../ca/authority.ts";
+import { StateFolder } from "../../ca/state-folder.ts";
+import { temporaryFolder } from "../../ca/testing/temporary-folder.ts";
+import { type ClientTls, headerOf, type HttpAnswer } from "./http-client.ts";
 import { Http1Client } from "./http1-client.ts";
 import { Http2Client } from "./http2-client.ts";
 import { startTcpEcho } from "./tcp-echo.ts";
@@ -103,6 +107,29 @@ describe("the hostile HTTP/2 client", () => {
     await upstream.stop();
     expect((await held).status).toBe(0);
   });
+});
+
+it("shows a client certificate, its ALPN and its own address over TLS", async () => {
+  using state = temporaryFolder();
+  const authority = new CertificateAuthority({ folder: StateFolder.open(state.path, "write"), trustDomain: "cluster.local" });
+  const issued = authority.issue({ trustDomain: "cluster.local", namespace: "shop", serviceAccount: "web" });
+  const identity = { cert: issued.chainPem, key: issued.key.reveal(), ca: authority.trust.pem };
+  const server = createTls({ ...identity, requestCert: true, ALPNProtocols: ["mesh"] }, (socket: TLSSocket) => {
+    const { subjectaltname: name = "" } = socket.getPeerCertificate();
+    const seen = [name, socket.alpnProtocol, socket.authorized, socket.remoteAddress].map(String).join(" ");
+    socket.once("data", () => socket.end(`HTTP/1.1 200 OK\r\ncontent-length: ${seen.length}\r\n\r\n${seen}`));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const seenFrom = async (localAddress: string, tls: ClientTls): Promise<string> => {
+    using client = new Http1Client({ port, localAddress, tls });
+    return (await client.request({ method: "GET", path: "/" })).body;
+  };
+  const alpn = ["mesh"];
+  expect(await seenFrom("127.0.0.7", { ...identity, alpn })).toBe("URI:spiffe://cluster.local/ns/shop/sa/web mesh true 127.0.0.7");
+  await expect(seenFrom("127.0.0.7", { alpn, ca: "" })).rejects.toThrow();
+  server.close();
 });
 
 it("streams until the client goes", async () => {

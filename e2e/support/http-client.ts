@@ -47,19 +47,21 @@ export interface ClientTls {
 export interface Server {
   readonly address?: string;
   readonly port: number;
+  /** The client's own address, where it matters whose peer it is; any of 127.0.0.0/8. */
+  readonly localAddress?: string;
   readonly tls?: ClientTls;
 }
 
 /** A connected socket, with the handshake done where there is TLS. Rejects when it cannot be had. */
-export async function connectTo({ address = "127.0.0.1", port, tls }: Server): Promise<Socket> {
+export async function connectTo({ address = "127.0.0.1", port, localAddress, tls }: Server): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const plain = connectTcp({ host: address, port, ...(localAddress === undefined ? {} : { localAddress }) });
   const socket: Socket =
     tls === undefined
-      ? connectTcp({ host: address, port }, () => resolve(socket))
+      ? plain.once("connect", () => resolve(plain))
       : connectTls(
           {
-            host: address,
-            port,
+            socket: plain,
             ca: tls.ca,
             cert: tls.cert,
             key: tls.key,
@@ -71,9 +73,11 @@ export async function connectTo({ address = "127.0.0.1", port, tls }: Server): P
           },
           () => resolve(socket),
         );
+  plain.once("error", reject);
   socket.once("error", reject);
   socket.setNoDelay(true);
   await promise;
   socket.removeListener("error", reject);
+  plain.removeListener("error", reject);
   return socket;
 }
