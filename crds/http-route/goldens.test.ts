@@ -9,7 +9,7 @@ import { checkSchema } from "../core/schema.ts";
 import { errorsOf } from "../core/violation.ts";
 import { httpRoute } from "./index.ts";
 import type { HttpRoute } from "./schema.ts";
-import { ORDERS, readRoutes, shop } from "./testing/shop.ts";
+import { ORDERS, ordersRoute, readRoutes, shop } from "./testing/shop.ts";
 import { translateServicePort } from "./translate.ts";
 
 const TESTDATA = join(import.meta.dirname, "testdata");
@@ -34,5 +34,17 @@ describe("every translation", () => {
     await expectEnvoyAccepts(new Map([...goldens, ...examples]));
     expect(goldens.length).toBeGreaterThan(3);
     expect(examples).toHaveLength(3);
+  });
+
+  it("is accepted with the largest expressions that validation lets pass", async () => {
+    const largest = [".{950}", "[^/]{950}", "(?i)[^k]{950}", "(?s).{950}", "(?i)(?:[^a]|\\W){450}", "(.{30}){30}", "[^[:alpha:]]{950}"];
+    const configs = largest.map((value) => {
+      const matches = [{ path: { type: "RegularExpression", value } }] as const;
+      return [
+        value,
+        { routes: translated([ordersRoute([{ matches: [...matches], backendRefs: [{ name: "orders", port: 80 }] }])]) },
+      ] as const;
+    });
+    await expectEnvoyAccepts(new Map(configs));
   });
 });
