@@ -16,6 +16,7 @@ import { TcpProxySchema } from "../../xds-server/gen/envoy/extensions/filters/ne
 import { inboundHttpLog, tcpLog } from "../../xds-server/envoy/access-log.ts";
 import { any, typeUrl } from "../../xds-server/envoy/any.ts";
 import { FROM_ADS } from "../../xds-server/envoy/discovery.ts";
+import { headerMatches } from "../../xds-server/envoy/header-match.ts";
 import { inboundHttpConnectionManager, JWT_EXTENSION } from "../../xds-server/envoy/http-connection.ts";
 import { HTTP_FILTER_ORDER } from "../../xds-server/envoy/http-filter-order.ts";
 import { inboundListener, networkFilter } from "../../xds-server/envoy/listener.ts";
@@ -99,7 +100,7 @@ export function inboundRoutes(input: InboundHttpInput): RouteConfiguration {
   const { contributions } = input;
   const perRoute: PerRoute = {
     ...stripHeaders(contributions),
-    ...Object.assign({}, ...contributions.map((contribution) => contribution.perRoute ?? {})),
+    ...contributions.reduce<PerRoute>((all, contribution) => ({ ...all, ...contribution.perRoute }), {}),
     ...httpAccess(input.access),
   };
   const toApplication: Route["action"] = {
@@ -170,17 +171,10 @@ function badMethodRoute(): Route {
   const off = Object.fromEntries(HTTP_FILTER_ORDER.filter((name) => name !== "router" && name !== "rbac").map((name) => [name, OFF]));
   return {
     name: "malformed-method",
+    metadata: { filterMetadata: { seawall: { policy: "malformed-method" } } },
     match: {
       pathSpecifier: { case: "prefix", value: "/" },
-      headers: [
-        {
-          name: ":method",
-          headerMatchSpecifier: {
-            case: "stringMatch",
-            value: { matchPattern: { case: "safeRegex", value: { regex: ".*[a-z].*" } } },
-          },
-        },
-      ],
+      headers: [headerMatches(":method", ".*[a-z].*")],
     },
     action: { case: "directResponse", value: { status: 400, body: { specifier: { case: "inlineString", value: "malformed method\n" } } } },
     typedPerFilterConfig: { ...off, rbac: NO_ACCESS_CHECK },

@@ -7,6 +7,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
+import type { DefaultAccess } from "../../crds/mesh-config/index.ts";
 import type { PerRoute, RbacRule, RbacSlot } from "../../crds/core/contribution.ts";
 import {
   MetadataSource,
@@ -19,9 +20,6 @@ import {
 import { RBACPerRouteSchema } from "../../xds-server/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js";
 import { RBACSchema as NetworkRbacSchema } from "../../xds-server/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js";
 import { any } from "../../xds-server/envoy/any.ts";
-
-/** What happens to a request that no rule speaks of. */
-export type DefaultAccess = "Deny" | "Audit" | "Allow";
 
 export interface AccessDecision {
   readonly namespace: string;

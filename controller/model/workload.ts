@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
+import type { CalledPort } from "../../crds/core/request.ts";
 import type { Pod } from "./pod.ts";
-import { type PortProtocol, protocolOf } from "./protocol.ts";
+import { policyProtocol, type PortProtocol, protocolOf } from "./protocol.ts";
 import type { Service } from "./service.ts";
 
 /** A port of a workload, with the services that lead to it. */
@@ -73,4 +74,9 @@ function workloadPorts(pod: Pod, services: readonly Service[]): WorkloadPort[] {
 /** The container port behind a service's `targetPort`. */
 export function resolveTarget(target: number | string, pod: Pod): number | undefined {
   return typeof target === "number" ? target : pod.ports.find((port) => port.name === target)?.number;
+}
+
+/** A port in the words of the policies. */
+export function calledPort(port: WorkloadPort): CalledPort {
+  return { number: port.number, ...(port.name === undefined ? {} : { name: port.name }), protocol: policyProtocol(port.protocol) };
 }

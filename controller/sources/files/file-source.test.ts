@@ -90,8 +90,8 @@ function write(name: string, text: string | Buffer): void {
 
 /** As careful editors save: whole, and then put in place. */
 function save(name: string, text: string): void {
-  write(`.${name}.swp`, text);
-  renameSync(join(folder, `.${name}.swp`), join(folder, name));
+  write(`${name}.swp`, text);
+  renameSync(join(folder, `${name}.swp`), join(folder, name));
 }
 
 describe("opening a folder", () => {
@@ -470,6 +470,9 @@ describe("a mistake", () => {
     expect(problems()).toEqual([`sub:1 - NotFound`]);
     expect(states()).toEqual(["Guard/shop/a valid", "Guard/shop/b valid", "Guard/shop/c valid"]);
     chmodSync(join(folder, "sub"), 0o755);
+    await until(() => problems().length === 0);
+    save("sub/b.yaml", guard("d"));
+    await until(() => states().join() === "Guard/shop/a valid,Guard/shop/c valid,Guard/shop/d valid");
   });
 });
 

@@ -59,17 +59,16 @@ class Scan implements FolderScan {
     this.#lookAt(root);
   }
 
-  /** A listed file that is not there any more has gone since its folder was listed. */
+  /** Something listed that is not there any more has gone since its folder was listed. */
   #lookAt(path: string, isListed = false): void {
     let stats: BigIntStats;
     try {
       stats = statSync(path, { bigint: true });
     } catch (error) {
-      if (isListed && codeOf(error) === "ENOENT") return;
-      this.unreadable.push({ path, code: codeOf(error) });
+      this.#miss(path, error, isListed);
       return;
     }
-    if (stats.isDirectory()) this.#lookThrough(path, stats);
+    if (stats.isDirectory()) this.#lookThrough(path, stats, isListed);
     else if (stats.isFile()) {
       this.files.set(path, {
         path,
@@ -82,25 +81,29 @@ class Scan implements FolderScan {
     }
   }
 
-  #lookThrough(path: string, stats: BigIntStats): void {
+  #miss(path: string, error: unknown, isListed: boolean): void {
+    const code = codeOf(error);
+    if (!isListed || code !== "ENOENT") this.unreadable.push({ path, code });
+  }
+
+  #lookThrough(path: string, stats: BigIntStats, isListed: boolean): void {
     let entries: Dirent[];
     let real: string;
     try {
       real = realpathSync(path);
       if (this.#within.includes(real)) return;
-      this.folders.set(path, { signature: folderSignature(stats) });
       entries = readdirSync(path, { withFileTypes: true });
+      this.folders.set(path, { signature: folderSignature(stats) });
     } catch (error) {
-      this.unreadable.push({ path, code: codeOf(error) });
+      this.#miss(path, error, isListed);
       return;
     }
     this.#within.push(real);
     for (const entry of entries) {
       if (entry.name.startsWith(".")) continue;
       const child = join(path, entry.name);
-      if (entry.isDirectory()) this.#lookAt(child);
-      else if (entry.isSymbolicLink()) this.#follow(child, entry.name);
-      else if (MANIFEST_NAME.test(entry.name)) this.#lookAt(child, true);
+      if (entry.isSymbolicLink()) this.#follow(child, entry.name);
+      else if (entry.isDirectory() || MANIFEST_NAME.test(entry.name)) this.#lookAt(child, true);
     }
     this.#within.pop();
   }

@@ -1,0 +1,103 @@
+/** What the admin port answers. */
+import type { CertificateAuthority } from "../../ca/authority.ts";
+import type { LeafSecrets } from "../../ca/leaf-secrets.ts";
+import type { DeltaServer } from "../../xds-server/delta/delta-server.ts";
+import type { EncodedResource } from "../../xds-server/delta/feed.ts";
+import type { Collection } from "../collections/collection.ts";
+import type { Graph } from "../collections/graph.ts";
+import type { JwksState } from "../../crds/authentication-policy/index.ts";
+import { readExplainRequest } from "../explain/explain-request.ts";
+import { explain } from "../explain/explain.ts";
+import type { Mesh } from "../mesh/mesh.ts";
+import type { SourceEntry } from "../model/source-entry.ts";
+import type { FileSource } from "../sources/files/file-source.ts";
+import type { PolicyProgress } from "../status/policy-progress.ts";
+import { policyStatuses } from "../status/policy-status.ts";
+import type { Metrics } from "./metrics.ts";
+import type { AdminResponse, AdminRoute } from "./server.ts";
+import { sidecars } from "./sidecars.ts";
+import { subscriberConfig } from "./subscriber-config.ts";
+
+export interface AdminParts {
+  readonly graph: Graph;
+  readonly mesh: Mesh;
+  readonly server: DeltaServer;
+  readonly leaves: LeafSecrets<EncodedResource>;
+  readonly authority: CertificateAuthority;
+  readonly files: FileSource;
+  readonly metrics: Metrics;
+  readonly progress: PolicyProgress;
+  readonly jwks: Collection<string, JwksState>;
+  readonly sources: ReadonlyMap<string, Collection<string, SourceEntry>>;
+}
+
+export function adminRoutes(parts: AdminParts): AdminRoute[] {
+  registerSampledMetrics(parts);
+  const { mesh, server, files, metrics, progress, graph } = parts;
+  const debug = (path: string, handle: AdminRoute["handle"]): AdminRoute => ({ method: "GET", path, loopbackOnly: true, handle });
+  return [
+    { method: "GET", path: "/healthz", loopbackOnly: false, handle: () => ok("ok\n") },
+    { method: "GET", path: "/readyz", loopbackOnly: false, handle: () => readiness(graph) },
+    {
+      method: "GET",
+      path: "/metrics",
+      loopbackOnly: false,
+      handle: async () => ({ status: 200, body: await metrics.registry.metrics(), contentType: metrics.registry.contentType }),
+    },
+    debug("/debug/sidecars", () => ok(sidecars(parts))),
+    debug("/debug/policies", () =>
+      ok(policyStatuses(mesh, { sequenceOf: (key) => progress.sequenceOf(key), acknowledgedThrough: acknowledged(server) })),
+    ),
+    debug("/debug/problems", () => ok(files.problems)),
+    debug("/debug/workloads", () => ok([...mesh.inventory.workloads.entries()].map(([, workload]) => workload))),
+    debug("/debug/services", () =>
+      ok([...mesh.backends.entries()].map(([key, backend]) => ({ key, ...backend, loopbackPort: mesh.tcpPorts.get(key) }))),
+    ),
+    debug("/debug/config/*", ({ rest }) => subscriberConfig(mesh, rest.join("/"))),
+    {
+      method: "POST",
+      path: "/debug/explain",
+      loopbackOnly: true,
+      handle: async ({ body }) => {
+        const read = readExplainRequest(body);
+        if (read.kind === "mistakes") return { status: 400, body: { error: read.mistakes.join("; ") } };
+        return ok(await explain(mesh, parts.jwks, read.request, Date.now()));
+      },
+    },
+  ];
+}
+
+function ok(body: unknown): AdminResponse {
+  return { status: 200, body };
+}
+
+function readiness(graph: Graph): AdminResponse {
+  if (graph.synced) return ok("ready\n");
+  return { status: 503, body: `waiting for ${graph.unsynced.join(", ")}\n` };
+}
+
+/** How far each connected pod's sidecar is; of several streams of one pod the newest counts. */
+function acknowledged(server: DeltaServer): (pod: string) => number | undefined {
+  const through = new Map<string, number>();
+  for (const stream of server.streams()) {
+    through.set(stream.subscriber, Math.max(stream.ackedThrough, through.get(stream.subscriber) ?? 0));
+  }
+  return (pod) => through.get(pod);
+}
+
+function registerSampledMetrics({ metrics, sources, leaves, authority }: AdminParts): void {
+  metrics.sampled("seawall_objects", "Objects in the source, by kind and whether they hold.", ["kind", "state"], () =>
+    [...sources].flatMap(([kind, source]) => {
+      const counts = { valid: 0, invalid: 0 };
+      for (const [, entry] of source.entries()) counts[entry.state] += 1;
+      return Object.entries(counts).map(([state, value]) => ({ labels: { kind, state }, value }));
+    }),
+  );
+  metrics.sampled("seawall_certificates_issued", "Workload certificates issued since the start.", [], () => [
+    { labels: {}, value: leaves.issued },
+  ]);
+  metrics.sampled("seawall_ca_expiry_timestamp_seconds", "When the certificates of the authority expire.", ["certificate"], () => [
+    { labels: { certificate: "root" }, value: authority.expiry.root / 1000 },
+    { labels: { certificate: "intermediate" }, value: authority.expiry.intermediate / 1000 },
+  ]);
+}

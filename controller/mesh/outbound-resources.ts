@@ -1,0 +1,133 @@
+/**
+ * The outbound side as collections: per service port the resources that all callers share, per identity what it may
+ * see, per workload its outbound routes.
+ */
+import { loadAssignment } from "../../xds-server/envoy/cluster.ts";
+import type { ExpectedPeers } from "../../xds-server/envoy/tls.ts";
+import { ClusterSchema } from "../../xds-server/gen/envoy/config/cluster/v3/cluster_pb.js";
+import { ClusterLoadAssignmentSchema } from "../../xds-server/gen/envoy/config/endpoint/v3/endpoint_pb.js";
+import { RouteConfigurationSchema } from "../../xds-server/gen/envoy/config/route/v3/route_pb.js";
+import type { EncodedResource, Layer, ResourceId } from "../../xds-server/delta/feed.ts";
+import { type Collection, SINGLETON, type SingletonKey } from "../collections/collection.ts";
+import type { Graph } from "../collections/graph.ts";
+import { spiffeId } from "../model/identity.ts";
+import { outboundName, servicePortKey, type ServicePortRef } from "../model/service.ts";
+import type { Workload } from "../model/workload.ts";
+import type { Inventory } from "./inventory.ts";
+import { OUTBOUND, outboundCluster, outboundRoutes, serviceVirtualHost, virtualHostEntry } from "./outbound.ts";
+import { MESH, resource, resourceId, sameResource, serializedResource } from "./resources.ts";
+import { type Backend, EVERYONE } from "./service-ports.ts";
+import type { ServiceRoutes } from "./service-routes.ts";
+import type { MeshSettings } from "./settings.ts";
+
+/** The virtual host of an HTTP service port as a serialized entry: for callers of its own namespace, and for all others. */
+interface VirtualHosts {
+  readonly local: Uint8Array;
+  readonly remote: Uint8Array;
+}
+
+export interface OutboundResources {
+  readonly resources: readonly Collection<ResourceId, EncodedResource>[];
+  /** Per identity (`namespace/service account`) the service ports that it may call, sorted. */
+  readonly visible: Collection<string, readonly ServicePortRef[]>;
+  /** Per identity the shared resources behind what it may call. */
+  readonly layers: Collection<string, Layer>;
+}
+
+/** The key of the layer that callers of one identity share. */
+export function visibleLayer(identity: string): string {
+  return `visible/${identity}`;
+}
+
+export function outboundResources(
+  graph: Graph,
+  inventory: Inventory,
+  settings: Collection<SingletonKey, MeshSettings>,
+  backends: Collection<string, Backend>,
+  routes: Collection<string, ServiceRoutes>,
+): OutboundResources {
+  const clusters = graph.deriveMany(
+    "clusters",
+    backends,
+    (backend, _key, context) => {
+      const mesh = context.fetch(settings, SINGLETON);
+      if (mesh === undefined) return [];
+      const cluster = outboundCluster(backend.ref, backend.protocol, backend.endpoints, mesh.tls, peersOf(backend, mesh.trustDomain));
+      return [resource(MESH, ClusterSchema, outboundName(backend.ref), cluster)];
+    },
+    { equal: sameResource },
+  );
+  const endpoints = graph.deriveMany(
+    "endpoints",
+    backends,
+    (backend) => {
+      const name = outboundName(backend.ref);
+      return [resource(MESH, ClusterLoadAssignmentSchema, name, loadAssignment(name, backend.endpoints))];
+    },
+    { equal: sameResource },
+  );
+
+  const virtualHosts = graph.derive("virtual-hosts", routes, (route): VirtualHosts => {
+    const entry = (callerNamespace: string): Uint8Array => virtualHostEntry(serviceVirtualHost(route.ref, callerNamespace, route.routes));
+    return { local: entry(route.ref.namespace), remote: entry("") };
+  });
+
+  const backendsByAudience = graph.index("backends-by-audience", backends, (backend) => backend.audience);
+  const podsByIdentity = graph.index("workloads-by-identity", inventory.workloads, (workload) => [identityOf(workload)]);
+  const visible = graph.derive(
+    "visible-services",
+    graph.groups("identities", podsByIdentity),
+    (_members, identity, context): readonly ServicePortRef[] => {
+      const namespace = identity.split("/", 1)[0] ?? "";
+      const refs = new Map<string, ServicePortRef>();
+      for (const audience of [EVERYONE, `${namespace}/*`, identity]) {
+        for (const backend of context.fetchIndex(backendsByAudience, audience)) refs.set(servicePortKey(backend.ref), backend.ref);
+      }
+      return [...refs].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ref]) => ref);
+    },
+  );
+
+  const layers = graph.deriveMany("visible-layers", visible, (refs, identity, context): Iterable<readonly [string, Layer]> => {
+    const members = new Set<ResourceId>();
+    const add = (name: string): void => {
+      members.add(resourceId(MESH, ClusterSchema, name));
+      members.add(resourceId(MESH, ClusterLoadAssignmentSchema, name));
+    };
+    for (const ref of refs) {
+      add(outboundName(ref));
+      for (const backend of context.fetch(routes, servicePortKey(ref))?.backends ?? []) add(outboundName(backend));
+    }
+    const key = visibleLayer(identity);
+    return [[key, { key, resources: members }]];
+  });
+
+  const workloadRoutes = graph.deriveMany(
+    "outbound-routes",
+    inventory.workloads,
+    (workload, _key, context) => {
+      const entries: Uint8Array[] = [];
+      for (const ref of context.fetch(visible, identityOf(workload)) ?? []) {
+        const host = context.fetch(virtualHosts, servicePortKey(ref));
+        if (host !== undefined) entries.push(ref.namespace === workload.namespace ? host.local : host.remote);
+      }
+      return [serializedResource(workload.key, RouteConfigurationSchema, OUTBOUND, outboundRoutes(workload, entries))];
+    },
+    { equal: sameResource },
+  );
+
+  return { resources: [clusters, endpoints, workloadRoutes], visible, layers };
+}
+
+/** `namespace/service account`. */
+export function identityOf(workload: Pick<Workload, "namespace" | "serviceAccount">): string {
+  return `${workload.namespace}/${workload.serviceAccount}`;
+}
+
+/** The identities that may answer for a service. Without any there is nobody to trust: a name that no certificate has. */
+function peersOf(backend: Backend, trustDomain: string): ExpectedPeers {
+  if (backend.serviceAccounts.length === 0) return [`spiffe://${trustDomain}/no-endpoints`];
+  return backend.serviceAccounts.map((account) => {
+    const [namespace = "", serviceAccount = ""] = account.split("/");
+    return spiffeId({ trustDomain, namespace, serviceAccount });
+  });
+}

@@ -1,0 +1,106 @@
+/**
+ * What a standalone pod has of its own: it binds its own address, so its listeners are its own, made of its workload's
+ * by adding an address. Its outbound side is an explicit HTTP proxy and a loopback port for every TCP service.
+ */
+import { createHash } from "node:crypto";
+import { toBinary } from "@bufbuild/protobuf";
+import { applicationCluster } from "../../xds-server/envoy/cluster.ts";
+import { listenerAddress } from "../../xds-server/envoy/listener.ts";
+import { ClusterSchema } from "../../xds-server/gen/envoy/config/cluster/v3/cluster_pb.js";
+import { ListenerSchema } from "../../xds-server/gen/envoy/config/listener/v3/listener_pb.js";
+import type { EncodedResource, Layer, ResourceId, Subscriber } from "../../xds-server/delta/feed.ts";
+import type { Collection } from "../collections/collection.ts";
+import type { Graph } from "../collections/graph.ts";
+import { applicationPort } from "../model/pod.ts";
+import { servicePortKey, type ServicePortRef } from "../model/service.ts";
+import type { InboundResources } from "./inbound-resources.ts";
+import { inboundName } from "./inbound.ts";
+import type { Inventory } from "./inventory.ts";
+import { identityOf, type OutboundResources, visibleLayer } from "./outbound-resources.ts";
+import { outboundProxyListener, outboundTcpListener } from "./outbound.ts";
+import { type IdentifiedResource, resource, sameResource, serializedResource } from "./resources.ts";
+import type { Backend } from "./service-ports.ts";
+
+export interface StandalonePods {
+  readonly resources: Collection<ResourceId, EncodedResource>;
+  readonly layers: Collection<string, Layer>;
+  readonly subscribers: Collection<string, Subscriber>;
+  /** The loopback port of every TCP service port, the same at every pod, on the pod's own address. */
+  readonly tcpPorts: Collection<string, number>;
+}
+
+/** The loopback ports of TCP services: enough room that services seldom share a slot, and every slot has room for some. */
+const FIRST_TCP_PORT = 20_000;
+const SLOTS = 2_500;
+const PORTS_PER_SLOT = 4;
+
+export function standalonePods(
+  graph: Graph,
+  inventory: Inventory,
+  backends: Collection<string, Backend>,
+  inbound: InboundResources,
+  outbound: OutboundResources,
+): StandalonePods {
+  const tcpPorts = allocateTcpPorts(graph, backends);
+
+  const podResources = graph.derive("pod-resources", inventory.pods, (pod, _key, context): readonly IdentifiedResource[] | undefined => {
+    const workload = context.fetch(inventory.workloadOfPod, pod.key);
+    const listeners = workload === undefined ? undefined : context.fetch(inbound.listeners, workload.key);
+    if (workload === undefined || listeners === undefined) return undefined;
+    const label = `${workload.namespace}/${workload.name}`;
+    const own: IdentifiedResource[] = [];
+    for (const { port, bytes } of listeners) {
+      const name = inboundName(port.number);
+      const address = toBinary(ListenerSchema, listenerAddress(pod.address, port.number));
+      own.push(serializedResource(pod.key, ListenerSchema, name, Buffer.concat([bytes, address])));
+      own.push(
+        resource(pod.key, ClusterSchema, name, applicationCluster(name, "127.0.0.1", applicationPort(pod, port.number), port.protocol)),
+      );
+    }
+    const proxy = outboundProxyListener(label, pod.address, pod.proxyPort);
+    own.push(resource(pod.key, ListenerSchema, proxy.name, proxy));
+    for (const ref of context.fetch(outbound.visible, identityOf(workload)) ?? []) {
+      const loopback = context.fetch(tcpPorts, servicePortKey(ref));
+      if (loopback === undefined) continue;
+      const listener = outboundTcpListener(label, ref, pod.address, loopback);
+      own.push(resource(pod.key, ListenerSchema, listener.name, listener));
+    }
+    return own;
+  });
+  const resources = graph.deriveMany("pod-resources-by-id", podResources, (own) => own, { equal: sameResource });
+
+  const layers = graph.deriveMany("pod-layers", podResources, (own, key): Iterable<readonly [string, Layer]> => {
+    const layer = podLayer(key);
+    return [[layer, { key: layer, resources: new Set(own.map(([id]) => id)) }]];
+  });
+  const subscribers = graph.derive("subscribers", inventory.workloadOfPod, (workload, key): Subscriber => ({
+    key,
+    layers: [podLayer(key), workloadLayer(workload.key), visibleLayer(identityOf(workload))],
+  }));
+  return { resources, layers, subscribers, tcpPorts };
+}
+
+function podLayer(pod: string): string {
+  return `pod/${pod}`;
+}
+
+export function workloadLayer(workload: string): string {
+  return `workload/${workload}`;
+}
+
+/** A service's port depends on its name, and on the few services that share its slot: it stays when others come and go. */
+function allocateTcpPorts(graph: Graph, backends: Collection<string, Backend>): Collection<string, number> {
+  const tcp = graph.derive("tcp-service-ports", backends, (backend): ServicePortRef | undefined =>
+    backend.protocol === "tcp" ? backend.ref : undefined,
+  );
+  const bySlot = graph.index("tcp-service-ports-by-slot", tcp, (ref) => [String(slotOf(servicePortKey(ref)))]);
+  return graph.derive("tcp-loopback-ports", tcp, (ref, key, context) => {
+    const slot = slotOf(key);
+    const rank = context.fetchIndex(bySlot, String(slot)).findIndex((other) => servicePortKey(other) === servicePortKey(ref));
+    return rank < PORTS_PER_SLOT ? FIRST_TCP_PORT + slot * PORTS_PER_SLOT + rank : undefined;
+  });
+}
+
+function slotOf(key: string): number {
+  return createHash("sha256").update(key).digest().readUInt32BE(0) % SLOTS;
+}

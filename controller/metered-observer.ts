@@ -1,0 +1,28 @@
+import type { DeltaObserver } from "../xds-server/delta/observer.ts";
+import type { Metrics } from "./admin/metrics.ts";
+import type { LogLevel } from "./control-plane-options.ts";
+
+/** Turns what happens on the streams into metrics and log lines. */
+export function meteredObserver(metrics: Metrics, log: (level: LogLevel, message: string) => void): DeltaObserver {
+  return {
+    onConnected(subscriber, peer) {
+      metrics.streams.inc();
+      log("info", `sidecar ${subscriber} connected from ${peer}`);
+    },
+    onDisconnected(subscriber, peer, reason) {
+      metrics.streams.dec();
+      log("info", `sidecar ${subscriber} at ${peer} disconnected (${reason})`);
+    },
+    onNack(subscriber, nack) {
+      metrics.nacks.inc();
+      log("error", `sidecar ${subscriber} rejected ${nack.names.join(", ")}: ${nack.message}`);
+    },
+    onPush(_subscriber, typeUrl, bytes) {
+      metrics.pushes.inc({ type: typeUrl.slice(typeUrl.lastIndexOf(".") + 1) });
+      metrics.pushedBytes.inc(bytes);
+    },
+    onRefused(reason) {
+      metrics.refused.inc({ reason });
+    },
+  };
+}
