@@ -5,7 +5,7 @@
 import fc from "fast-check";
 import type { From, HeaderMatch, To } from "../../crds/core/match.ts";
 import type { Identity } from "../../crds/core/request.ts";
-import { AUDIENCE, type CIDRS, FILLINGS, HEADER_VALUES, IDENTITIES, METHODS, NAMESPACE, PEERS } from "./cast.ts";
+import { type CIDRS, FILLINGS, HEADER_VALUES, IDENTITIES, METHODS, NAMESPACE, PEERS } from "./cast.ts";
 import { MUTATIONS, type Mutation, mutate } from "./mutation.ts";
 import type { OracleRequest } from "./oracle-request.ts";
 import { Picker } from "./picker.ts";
@@ -130,6 +130,3 @@ function pathFor(template: string, pick: Picker): string {
 function valueFor(header: HeaderMatch, pick: Picker): string {
   return pick.from(header.values.length > 0 ? header.values : HEADER_VALUES);
 }
-
-/** The audience of every sound token, for the AuthenticationPolicy beside the generated policies. */
-export const ORACLE_AUDIENCE = AUDIENCE;
