@@ -3,13 +3,13 @@ import type { IncomingRequest } from "./ads-service.ts";
 import type { AdsStream } from "./ads-stream.ts";
 import type { Clock } from "./clock.ts";
 import type { MeshStreams } from "./mesh-streams.ts";
-import type { DisconnectReason } from "./observer.ts";
+import type { DisconnectReason, Push } from "./observer.ts";
 import type { View } from "./resource-table.ts";
 import type { StreamStatus } from "./stream-status.ts";
 import type { Nack } from "./subscription.ts";
 
 export interface CallEvents {
-  pushed(typeUrl: string, bytes: number): void;
+  pushed(push: Push): void;
   acknowledged(sequence: number): void;
   rejected(nack: Nack): void;
   malformed(message: string): void;
@@ -65,9 +65,10 @@ export class AdsCall {
     if (this.#state.kind !== "held") return;
     const stream = this.#streams.open(view, {
       write: (typeUrl, response, written) => {
-        this.#events.pushed(typeUrl, response.length);
+        const { bytes, count, removed } = response;
+        this.#events.pushed({ typeUrl, bytes: bytes.length, resources: count, removed: removed.length });
         // A write that fails ends the call; there is nobody left to go on for.
-        this.#call.write(response, (error?: Error | null) => {
+        this.#call.write(bytes, (error?: Error | null) => {
           if (!error) written();
         });
       },

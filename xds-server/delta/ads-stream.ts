@@ -26,7 +26,7 @@ export interface StreamSurroundings {
 
 export interface StreamEvents {
   /** Writes a response; `written` is called once the transport has taken it. */
-  write(typeUrl: string, response: Buffer, written: () => void): void;
+  write(typeUrl: string, response: EncodedResponse, written: () => void): void;
   acknowledged(sequence: number): void;
   rejected(nack: Nack): void;
   /** The client broke the protocol: the stream must end. */
@@ -356,7 +356,7 @@ export class AdsStream {
     subscription.sent({ nonce, first, since, resources, removed, ...(privateName === undefined ? {} : { privateName }) });
     this.#bytesSent += bytes.length;
     this.#writing = true;
-    this.#events.write(subscription.type.typeUrl, bytes, () => {
+    this.#events.write(subscription.type.typeUrl, response, () => {
       this.#writing = false;
       this.flush();
     });

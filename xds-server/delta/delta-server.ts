@@ -20,6 +20,7 @@ import {
 import { AdsCall } from "./ads-call.ts";
 import { adsService, type IncomingRequest } from "./ads-service.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { messageOf } from "./error-message.ts";
 import type { AuthenticatedSubscriber, PrivateResources, StreamAuthenticator, XdsUpdate } from "./feed.ts";
 import { type ApplyReport, MeshStreams } from "./mesh-streams.ts";
 import { LogLimiter } from "./log-limiter.ts";
@@ -170,7 +171,7 @@ export class DeltaServer {
   }
 
   #refuse(call: ServerDuplexStream<IncomingRequest, Buffer>, error: unknown): void {
-    const message = error instanceof Error ? error.message : "the token was not accepted";
+    const message = messageOf(error);
     this.#refused("unauthenticated", call.getPeer(), message);
     if (!call.cancelled) call.emit("error", { code: status.UNAUTHENTICATED, details: message });
   }
@@ -187,7 +188,7 @@ export class DeltaServer {
     // In the last 15 % to 5 % of what is left of the token's life: by then a fresh one is in the sidecar's file.
     const closeAt = this.#clock.now() + lifetime * (0.85 + 0.1 * this.#random());
     const admitted = new AdsCall(call, subscriber, closeAt, this.#streams, this.#clock, {
-      pushed: (typeUrl, bytes) => observer?.onPush?.(subscriber, typeUrl, bytes),
+      pushed: (push) => observer?.onPush?.(subscriber, push),
       acknowledged: (sequence) => observer?.onAcknowledged?.(subscriber, sequence),
       rejected: (nack) => observer?.onNack?.(subscriber, nack),
       malformed: (message) => this.#refused("malformed-request", peer, message),

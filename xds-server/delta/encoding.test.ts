@@ -23,7 +23,7 @@ describe("encoding", () => {
     const resource = encodeResource("type.googleapis.com/x", "shop/ö", message);
     const read = fromBinary(ResourceSchema, resource.entry);
     expect(read).toMatchObject({ name: "shop/ö", version: resource.version, resource: { typeUrl: "type.googleapis.com/x" } });
-    expect(Buffer.from(read.resource!.value)).toEqual(message);
+    expect(message.equals(read.resource!.value)).toBe(true);
   });
 
   it("gives equal content an equal version, and another to other content", () => {
@@ -39,9 +39,8 @@ describe("encoding", () => {
         const entries = sizes.map((size, index) => encodeResource("t", `n${index}`, Buffer.alloc(size, index)).entry);
         const read = fromBinary(DeltaDiscoveryResponseSchema, encodeResponse("type.googleapis.com/x", entries, removed, "17"));
         expect(read).toMatchObject({ typeUrl: "type.googleapis.com/x", nonce: "17", removedResources: removed });
-        expect(read.resources.map((resource) => Buffer.from(toBinary(ResourceSchema, resource)))).toEqual(
-          entries.map((entry) => Buffer.from(toBinary(ResourceSchema, fromBinary(ResourceSchema, entry)))),
-        );
+        const values = read.resources.map(({ resource }) => Buffer.from(resource!.value));
+        expect(values.map((value, index) => value.equals(Buffer.alloc(sizes[index]!, index)))).toEqual(sizes.map(() => true));
       }),
       { numRuns: 50 },
     );

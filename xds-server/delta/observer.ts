@@ -6,6 +6,16 @@ export type DisconnectReason = "client" | "token-expiring" | "subscriber-removed
 /** Why a connection or a stream was turned away. */
 export type RefusalReason = "unauthenticated" | "tls-handshake" | "not-xds" | "malformed-request";
 
+/** One response that was handed to the transport. */
+export interface Push {
+  readonly typeUrl: string;
+  /** Of the serialized response, without framing. */
+  readonly bytes: number;
+  /** How many resources it brings. */
+  readonly resources: number;
+  readonly removed: number;
+}
+
 /** Hears of what happens on the streams. Called synchronously: return quickly, never throw. */
 export interface DeltaObserver {
   /** A stream's token was accepted. The stream may still be held until its subscriber appears in the feed. */
@@ -14,6 +24,6 @@ export interface DeltaObserver {
   /** The stream's sidecar has answered everything that reached it up to this update. See StreamStatus.ackedThrough. */
   onAcknowledged?(subscriber: string, sequence: number): void;
   onNack?(subscriber: string, nack: Nack): void;
-  onPush?(subscriber: string, typeUrl: string, bytes: number): void;
+  onPush?(subscriber: string, push: Push): void;
   onRefused?(reason: RefusalReason, peer: string): void;
 }

@@ -3,6 +3,7 @@
  * want two lines; reading all of it would cost more than everything else that a connection costs.
  */
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { messageOf } from "./error-message.ts";
 
 /** What the sidecar says of itself. Never believed: identity comes from the token. */
 export interface ClaimedNode {
@@ -37,7 +38,7 @@ export function readRequest(bytes: Uint8Array): DeltaRequest | MalformedRequest 
   try {
     return read(bytes);
   } catch (error) {
-    return { kind: "malformed", message: error instanceof Error ? error.message : String(error) };
+    return { kind: "malformed", message: messageOf(error) };
   }
 }
 

@@ -6,6 +6,9 @@ import type { TableResource } from "./resource-table.ts";
 export interface EncodedResponse {
   readonly bytes: Buffer;
   readonly nonce: string;
+  /** How many resources it brings. */
+  readonly count: number;
+  /** Those of them that are not private. */
   readonly resources: readonly EncodedResource[];
   readonly removed: readonly string[];
 }
@@ -48,14 +51,14 @@ export class ResponseCache {
   /** A response with a resource that is for one stream alone; nothing of it is kept. */
   unshared(resource: EncodedResource): EncodedResponse {
     const nonce = this.#nextNonce();
-    return { nonce, bytes: encodeResponse(resource.typeUrl, [resource.entry], [], nonce), resources: [], removed: [] };
+    return { nonce, bytes: encodeResponse(resource.typeUrl, [resource.entry], [], nonce), count: 1, resources: [], removed: [] };
   }
 
   #build(typeUrl: string, added: readonly TableResource[], removed: readonly string[]): EncodedResponse {
     const nonce = this.#nextNonce();
     const resources = added.flatMap(({ content }) => content ?? []);
     const entries = resources.map(({ entry }) => entry);
-    return { nonce, bytes: encodeResponse(typeUrl, entries, removed, nonce), resources, removed };
+    return { nonce, bytes: encodeResponse(typeUrl, entries, removed, nonce), count: entries.length, resources, removed };
   }
 
   #nextNonce(): string {

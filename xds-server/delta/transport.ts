@@ -7,6 +7,7 @@ import { createServer as createPlainServer, isIP, type Server, type Socket } fro
 import { createSecureContext, createServer as createTlsServer, type Server as TlsServer, type TlsOptions, type TLSSocket } from "node:tls";
 import type { Clock } from "./clock.ts";
 import { DeltaServerError } from "./delta-server-error.ts";
+import { codeOf, messageOf } from "./error-message.ts";
 import type { LogLimiter } from "./log-limiter.ts";
 import type { RefusalReason } from "./observer.ts";
 
@@ -40,9 +41,10 @@ export interface TransportOptions {
   readonly refused: (reason: RefusalReason, peer: string) => void;
 }
 
-/** The hybrid post-quantum group first; RFC 8446's mandatory one last. */
-const GROUPS = "X25519MLKEM768:X25519:P-256";
+/** RFC 8446's mandatory group last. */
 const CLASSICAL_GROUPS = "X25519:P-256";
+/** The slash makes OpenSSL ask for the first group even when the client has made its key share for another. */
+const GROUPS = `X25519MLKEM768/${CLASSICAL_GROUPS}`;
 
 interface Connection {
   readonly socket: Socket;
@@ -110,7 +112,7 @@ export class Transport {
     const stopTimer = this.#options.clock.after(graceMs, () => {
       for (const { socket } of this.#connections.values()) socket.destroy();
     });
-    await Promise.all([...this.#connections.values()].map(({ socket }) => once(socket, "close")));
+    await Promise.all([...this.#connections.values()].map(({ socket }) => new Promise((resolve) => socket.once("close", resolve))));
     stopTimer();
   }
 
@@ -137,7 +139,7 @@ export class Transport {
     server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
       const peer = peerOf(socket);
       refused("tls-handshake", peer);
-      log.line("tls-handshake", `xDS: TLS handshake with ${peer} failed: ${firstLine(error.message)}`);
+      log.line("tls-handshake", `xDS: the TLS handshake with ${peer} failed: ${firstLine(error.message)}`);
       socket.destroy();
     });
     this.#tls = server;
@@ -195,15 +197,14 @@ function supportedGroups(): string {
   }
 }
 
-/** As gRPC names its peers. */
+/** As gRPC names its peers. A socket that is closed already no longer knows. */
 function peerOf(socket: Socket): string {
-  return `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`;
+  return socket.remoteAddress === undefined ? "a client that has left" : `${socket.remoteAddress}:${socket.remotePort ?? 0}`;
 }
 
 function listenError(error: unknown, host: string, port: number): DeltaServerError {
   const options = { cause: error };
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  switch (code) {
+  switch (codeOf(error)) {
     case "EADDRINUSE":
       return new DeltaServerError(
         "ADDRESS_IN_USE",
@@ -221,10 +222,6 @@ function listenError(error: unknown, host: string, port: number): DeltaServerErr
     default:
       return new DeltaServerError("LISTEN_FAILED", `cannot listen on ${host} port ${port}: ${messageOf(error)}`, options);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function firstLine(text: string): string {

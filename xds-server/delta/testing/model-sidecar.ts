@@ -30,7 +30,7 @@ export class ModelSidecar {
     if (!view) throw new Error(`${subscriber} has no view`);
     this.#streams = streams;
     this.stream = streams.open(view, {
-      write: (_typeUrl, bytes, written) => {
+      write: (_typeUrl, { bytes }, written) => {
         const response = new ReceivedResponse(bytes);
         this.written.push(response);
         this.#unanswered.push(response);
