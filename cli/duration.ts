@@ -1,18 +1,9 @@
 import { InvalidArgumentError } from "commander";
+import { parseDuration } from "../crds/core/duration.ts";
 
-const UNITS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
-
-/** Reads a duration as GEP-2257 writes it (`24h`, `1h30m`, `500ms`); undefined when it is none. The result is in milliseconds. */
-export function readDuration(text: string): number | undefined {
-  if (!/^(?:\d{1,5}(?:h|ms|m|s)){1,4}$/.test(text)) return undefined;
-  let sum = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+)(h|ms|m|s)/g)) sum += Number(amount) * (UNITS[unit ?? ""] ?? 0);
-  return sum;
-}
-
-/** A commander option's reader. */
+/** A commander option's reader for a GEP-2257 duration (`24h`, `1h30m`, `500ms`); the result is in milliseconds. */
 export function durationOption(text: string): number {
-  const duration = readDuration(text);
+  const duration = parseDuration(text);
   if (duration === undefined) throw new InvalidArgumentError("write a duration such as 24h, 30m, 1h30m or 500ms.");
   return duration;
 }

@@ -25,7 +25,7 @@ describe("what Envoy's log means", () => {
       { kind: "other-name", names: "other.example" },
     ],
     [tls("WRONG_VERSION_NUMBER"), { kind: "no-tls" }],
-    [`${CLOSED}: 16, no-such-pod{via_upstream}`, { kind: "token-refused", words: "no-such-pod" }],
+    [`${CLOSED}: 16, there%20is%20no%20pod%20shop/x{via_upstream}`, { kind: "token-refused", words: "there is no pod shop/x" }],
     [`${CLOSED}: 7, denied{via_upstream}`, { kind: "token-refused", words: "denied" }],
     [`${CLOSED} since 2s ago: 14, later{via_upstream}`, { kind: "stream-closed", status: 14, words: "later" }],
     [

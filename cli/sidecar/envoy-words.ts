@@ -61,7 +61,7 @@ function readBindFailure([, listener = "", address = "", port = "", words = ""]:
 }
 
 function readStreamEnd(status: number, text: string): EnvoyNotice {
-  const words = text.replace(/\{via_upstream\}$/, "");
+  const words = decoded(text.replace(/\{via_upstream\}$/, ""));
   if (status === GRPC_UNAUTHENTICATED || status === GRPC_PERMISSION_DENIED) return { kind: "token-refused", words };
   const tls = /TLS_error:\|\d+:SSL_routines:OPENSSL_internal:(.*?):?TLS_error_end/.exec(words)?.[1]?.replaceAll("_", " ");
   if (tls !== undefined) {
@@ -76,4 +76,13 @@ function readStreamEnd(status: number, text: string): EnvoyNotice {
   if (words.includes("connection_timeout") || words.includes("connection timeout"))
     return { kind: "unreachable", words: "it does not answer" };
   return { kind: "stream-closed", status, words: words.split("{")[0] ?? words };
+}
+
+/** A gRPC message travels percent-encoded, and Envoy prints it so. */
+function decoded(words: string): string {
+  try {
+    return decodeURIComponent(words);
+  } catch {
+    return words;
+  }
 }

@@ -23,6 +23,8 @@ export interface SupervisorOptions {
 const BACK_OFF = { first: 250, longest: 10_000 };
 /** A run that lasted so long counts as good: the next failure is the first again. */
 const GOOD_RUN_MS = 30_000;
+/** An Envoy that ended so often before it ever answered will not start at all. */
+const MOST_FAILED_STARTS = 3;
 const READY_POLL_MS = 50;
 const LISTENERS_POLL_MS = 5_000;
 const PORT_POLL_MS = 500;
@@ -67,7 +69,7 @@ export class EnvoySupervisor {
       }
       const [refusal] = this.#refusals;
       if (!everAnswered && refusal !== undefined) throw CommandFailure.failed(`Envoy does not start: ${refusal}`);
-      if (!everAnswered && failures >= 4)
+      if (!everAnswered && failures >= MOST_FAILED_STARTS - 1)
         throw CommandFailure.failed(`${this.#options.program} ended ${failures + 1} times without starting (${ending})`);
       failures = Date.now() - started > GOOD_RUN_MS ? 1 : failures + 1;
       const wait = Math.min(BACK_OFF.longest, BACK_OFF.first * 2 ** (failures - 1));

@@ -1,0 +1,217 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { once } from "node:events";
+import { copyFile, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+import { freePort } from "../../e2e/support/ports.ts";
+import { ASK, type Upstream, startUpstream } from "../../e2e/support/upstream.ts";
+import { type RunningSeawall, seawall, startSeawall } from "../testing/run-seawall.ts";
+import { startTestControlPlane, type TestControlPlane } from "../testing/test-control-plane.ts";
+import { AdminSocket } from "./admin-socket.ts";
+
+const ADDRESS = "127.0.0.1";
+
+/** Processes whose command line mentions `text`. */
+function processesWith(text: string): number[] {
+  return readdirSync("/proc").flatMap((entry) => {
+    if (!/^\d+$/.test(entry)) return [];
+    try {
+      return readFileSync(`/proc/${entry}/cmdline`, "utf8").includes(text) ? [Number(entry)] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`it never came true that ${what}`);
+    await pause(20);
+  }
+}
+
+describe("seawall sidecar", () => {
+  let upstream: Upstream;
+  let plane: TestControlPlane;
+  let port: number;
+  let outboundPort: number;
+  let work: string;
+
+  beforeAll(async () => {
+    upstream = await startUpstream();
+    [port, outboundPort] = [await freePort(ADDRESS), await freePort(ADDRESS)];
+    plane = await startTestControlPlane({
+      inbound: { address: ADDRESS, port },
+      upstreamPort: upstream.port,
+      outbound: { outbound: outboundPort },
+    });
+    work = await mkdtemp(join(tmpdir(), "seawall-work-"));
+  });
+
+  afterAll(async () => {
+    await plane.stop();
+    await upstream.stop();
+    await rm(work, { recursive: true, force: true });
+  });
+
+  function start(tokenFile: string, ...more: string[]): RunningSeawall {
+    const to = ["--control-plane", `127.0.0.1:${plane.port}`, "--ca-file", plane.caFile];
+    return startSeawall(["sidecar", "--token-file", tokenFile, ...to, "--work-dir", work, ...more]);
+  }
+
+  const get = (path: string, headers: Record<string, string> = {}): Promise<Response> =>
+    fetch(`http://${ADDRESS}:${port}${path}`, { headers });
+
+  it("starts Envoy, says where it listens, passes the access log through, and leaves nothing behind on SIGTERM", async () => {
+    const sidecar = start(await plane.writeToken("shop/web"));
+    await sidecar.messages.waitFor((line) => line.startsWith("seawall: ready after"));
+    await sidecar.messages.waitFor((line) => line === `  inbound   ${ADDRESS}:${port}`);
+    await sidecar.messages.waitFor((line) => line.includes(`export HTTP_PROXY=http://${ADDRESS}:${outboundPort}`));
+    expect((await get("/hello")).status).toBe(200);
+    expect(JSON.parse(await sidecar.output.waitFor((line) => line.includes("/hello")))).toEqual({ path: "/hello", status: 200 });
+    expect((await stat(join(work, "admin.sock"))).mode & 0o777).toBe(0o600);
+    expect((await stat(work)).mode & 0o777).toBe(0o700);
+    expect(sidecar.output.items.every((line) => line.startsWith("{"))).toBe(true);
+
+    sidecar.child.kill("SIGTERM");
+    expect(await sidecar.ended).toBe(0);
+    expect(processesWith(work)).toEqual([]);
+    expect(readdirSync(work).toSorted()).toEqual(["bootstrap.json"]);
+  });
+
+  it("waits for an open request when it is told to end, for a bounded time", async () => {
+    const sidecar = start(await plane.writeToken("shop/web"), "--drain-timeout", "300ms");
+    await sidecar.messages.waitFor((line) => line.startsWith("seawall: ready after"));
+    const held = get("/held", { [ASK]: "hold" }).then(
+      () => "answered",
+      () => "cut",
+    );
+    await upstream.received.waitFor((request) => request.path === "/held");
+    sidecar.child.kill("SIGINT");
+    await sidecar.messages.waitFor((line) => line.includes("for 1 open request"));
+    expect(await sidecar.ended).toBe(0);
+    expect(await held).toBe("cut");
+  });
+
+  it("takes Envoy along when it is killed with -9", async () => {
+    const sidecar = start(await plane.writeToken("shop/web"));
+    await sidecar.messages.waitFor((line) => line.startsWith("seawall: ready after"));
+    expect(processesWith(work).length).toBeGreaterThan(1);
+    sidecar.child.kill("SIGKILL");
+    await until(() => processesWith(work).length === 0, "no process is left");
+  });
+
+  it("starts Envoy again when it ends by itself", async () => {
+    const sidecar = start(await plane.writeToken("shop/web"));
+    await sidecar.messages.waitFor((line) => line.startsWith("seawall: ready after"));
+    const [envoy] = processesWith(join(work, "bootstrap.json")).filter((pid) =>
+      readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("envoy"),
+    );
+    process.kill(envoy!, "SIGKILL");
+    await sidecar.messages.waitFor((line) => line.includes("Envoy ended by itself (signal 9); starting it again in"));
+    await until(() => sidecar.messages.items.filter((line) => line.startsWith("seawall: ready after")).length === 2, "it is ready again");
+    expect((await get("/again")).status).toBe(200);
+    sidecar.child.kill("SIGTERM");
+    expect(await sidecar.ended).toBe(0);
+  });
+
+  it("names the program's port that is occupied, and takes it when it is free", async () => {
+    const other = createServer().listen(port, ADDRESS);
+    await once(other, "listening");
+    const sidecar = start(await plane.writeToken("shop/web"));
+    await sidecar.messages.waitFor((line) => line.includes(`inbound/${port} cannot listen on ${ADDRESS}:${port}: another program does`));
+    other.close();
+    await once(other, "close");
+    await sidecar.messages.waitFor((line) => line === `  inbound   ${ADDRESS}:${port}`);
+    expect((await get("/late")).status).toBe(200);
+    sidecar.child.kill("SIGTERM");
+    expect(await sidecar.ended).toBe(0);
+  });
+
+  it("renews its token at half of its life, writes it back, and its stream lives on", async () => {
+    const file = await plane.writeToken("shop/web", 4_000);
+    const first = await readFile(file, "utf8");
+    const before = plane.renewals();
+    const sidecar = start(file);
+    await sidecar.messages.waitFor((line) => line.startsWith("seawall: ready after"));
+    await until(() => plane.renewals() >= before + 3, "the token was renewed three times, past its first life");
+    expect(await readFile(file, "utf8")).not.toBe(first);
+    const connected = await new AdminSocket(join(work, "admin.sock")).stats("^control_plane.connected_state$");
+    expect([...connected.values()]).toEqual([1]);
+    expect(sidecar.messages.items.filter((line) => line.includes("token"))).toHaveLength(1);
+    sidecar.child.kill("SIGTERM");
+    expect(await sidecar.ended).toBe(0);
+  });
+
+  it("says that a token is refused and why, and takes a new one from the file at once", async () => {
+    const file = await plane.writeToken("shop/stranger");
+    const sidecar = start(file);
+    await sidecar.messages.waitFor((line) => line.includes(`refuses the token in ${file}: there is no pod shop/stranger`));
+    sidecar.child.kill("SIGTERM");
+    expect(await sidecar.ended).toBe(0);
+
+    const expiring = await plane.writeToken("shop/web", 2_000);
+    plane.stopRenewing();
+    const second = start(expiring);
+    await second.messages.waitFor((line) => line.includes("the token has expired and cannot be renewed"));
+    await copyFile(await plane.writeToken("shop/web"), expiring);
+    await second.messages.waitFor((line) => line.includes("took the new token of shop/web"));
+    const admin = new AdminSocket(join(work, "admin.sock"));
+    await until(
+      async () => (await admin.stats("^control_plane.connected_state$")).get("control_plane.connected_state") === 1,
+      "it is connected",
+    );
+    second.child.kill("SIGTERM");
+    expect(await second.ended).toBe(0);
+  });
+
+  it("says what is wrong with the control plane: absent, of another mesh, of another name, without TLS", async () => {
+    const token = await plane.writeToken("shop/web");
+    const nobody = await freePort();
+    const echo = createServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")).listen(0, "127.0.0.1");
+    await once(echo, "listening");
+    const plaintext = (echo.address() as { port: number }).port;
+    const foreign = join(plane.folder, "foreign.pem");
+    const other = await startTestControlPlane({ inbound: { address: ADDRESS, port }, upstreamPort: upstream.port });
+    await copyFile(other.caFile, foreign);
+    await other.stop();
+    for (const [args, words] of [
+      [["--control-plane", `127.0.0.1:${nobody}`], `127.0.0.1:${nobody} cannot be reached (connection refused)`],
+      [["--control-plane", `127.0.0.1:${plaintext}`], "answers without TLS"],
+      [["--ca-file", foreign], `is not signed by a root in ${foreign}`],
+      [["--server-name", "elsewhere.example"], 'is not "elsewhere.example": its certificate is for'],
+    ] as const) {
+      const sidecar = start(token, ...args);
+      expect(await sidecar.messages.waitFor((line) => line.includes(words))).toContain("Trying on");
+      sidecar.child.kill("SIGTERM");
+      expect(await sidecar.ended).toBe(0);
+    }
+    echo.close();
+  });
+
+  it("refuses to start with what cannot work, in one line that says what to do", async () => {
+    const token = await plane.writeToken("shop/web");
+    const garbage = join(plane.folder, "garbage");
+    await writeFile(garbage, "not a token", { mode: 0o600 });
+    const ca = ["--ca-file", plane.caFile];
+    for (const [code, args, words] of [
+      [2, ["--token-file", join(plane.folder, "none"), ...ca], "cannot be read: there is no such file"],
+      [2, ["--token-file", garbage, ...ca], "does not hold a join token"],
+      [2, ["--token-file", token, "--ca-file", garbage], "holds no PEM certificate"],
+      [2, ["--token-file", token, ...ca, "--envoy", "/nowhere/envoy"], "Run `make tools`"],
+      [2, ["--token-file", token, "--insecure-xds", "--control-plane", "192.0.2.1:15012"], "only on loopback"],
+      [2, ["--token-file", token, ...ca, "--work-dir", join(tmpdir(), "x".repeat(120))], "is too long"],
+      [1, ["--token-file", token, ...ca, "--work-dir", garbage], "cannot be used"],
+      [1, ["--token-file", token, ...ca, "--envoy", "/bin/false"], "ended 3 times without starting"],
+    ] as const) {
+      const result = await seawall(["sidecar", ...args]);
+      expect([result.code, result.output]).toEqual([code, ""]);
+      expect(result.messages).toContain(words);
+      expect(result.messages).not.toMatch(/^\s+at /m);
+    }
+  });
+});
