@@ -154,11 +154,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       observer: meteredObserver(metrics, log),
       log: (line) => log("warn", line),
     });
+    graph.tick();
     feedXds(graph, mesh, (update) => {
       const { sequence } = server.apply(update);
       progress.applied(sequence);
     });
-    graph.tick();
     cleanUp.push(() => server.stop());
     const chainOf = (certificate: typeof serving.current): { chain: string; privateKey: string } => ({
       chain: certificate.chainPem,

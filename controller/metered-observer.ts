@@ -17,8 +17,10 @@ export function meteredObserver(metrics: Metrics, log: (level: LogLevel, message
       metrics.nacks.inc();
       log("error", `sidecar ${subscriber} rejected ${nack.names.join(", ")}: ${nack.message}`);
     },
-    onPush(_subscriber, typeUrl, bytes) {
-      metrics.pushes.inc({ type: typeUrl.slice(typeUrl.lastIndexOf(".") + 1) });
+    onPush(_subscriber, { typeUrl, bytes, resources }) {
+      const type = typeUrl.slice(typeUrl.lastIndexOf(".") + 1);
+      metrics.pushes.inc({ type });
+      metrics.pushedResources.inc({ type }, resources);
       metrics.pushedBytes.inc(bytes);
     },
     onRefused(reason) {

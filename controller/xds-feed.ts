@@ -9,22 +9,24 @@ export interface XdsContent {
   readonly subscribers: Collection<string, Subscriber>;
 }
 
-/** Calls `apply` after every tick that changed anything that a sidecar could see. */
+/** Calls `apply` with all that there is now, and then after every tick that changed anything that a sidecar could see. */
 export function feedXds(graph: Graph, content: XdsContent, apply: (update: XdsUpdate) => void): void {
-  let resources = new Map<ResourceId, EncodedResource | undefined>();
-  let layers = new Map<string, Layer | undefined>();
-  let subscribers = new Map<string, Subscriber | undefined>();
+  let resources = new Map<ResourceId, EncodedResource | undefined>(content.resources.entries());
+  let layers = new Map<string, Layer | undefined>(content.layers.entries());
+  let subscribers = new Map<string, Subscriber | undefined>(content.subscribers.entries());
   content.resources.onChange((changes) => (resources = newest(changes)));
   content.layers.onChange((changes) => (layers = newest(changes)));
   content.subscribers.onChange((changes) => (subscribers = newest(changes)));
-  graph.onTick(() => {
+  const hand = (): void => {
     if (resources.size + layers.size + subscribers.size === 0) return;
     const update = { resources, layers, subscribers };
     resources = new Map();
     layers = new Map();
     subscribers = new Map();
     apply(update);
-  });
+  };
+  hand();
+  graph.onTick(hand);
 }
 
 function newest<V>(changes: ReadonlyMap<string, Change<V>>): Map<string, V | undefined> {

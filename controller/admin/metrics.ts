@@ -9,6 +9,7 @@ export class Metrics {
   readonly faults = this.#counter("seawall_faults_total", "Bugs that were contained, by kind.", ["kind"]);
   readonly streams = this.#gauge("seawall_xds_streams", "Sidecars connected now.");
   readonly pushes = this.#counter("seawall_xds_pushes_total", "Responses sent to sidecars, by resource type.", ["type"]);
+  readonly pushedResources = this.#counter("seawall_xds_pushed_resources_total", "Resources sent to sidecars, by type.", ["type"]);
   readonly pushedBytes = this.#counter("seawall_xds_pushed_bytes_total", "Bytes of responses sent to sidecars.");
   readonly nacks = this.#counter("seawall_xds_nacks_total", "Configurations that a sidecar rejected.");
   readonly refused = this.#counter("seawall_xds_refused_total", "Connections and streams turned away, by reason.", ["reason"]);

@@ -45,6 +45,18 @@ const kinds: Record<string, (graph: Graph, input: Texts) => Subject> = {
     );
     return { observed: all, read: () => Object.fromEntries((all.get(SINGLETON) ?? []).map(({ key, text }) => [key, text])) };
   },
+  groups: (graph, input) => {
+    const groups = graph.groups(
+      "subject",
+      graph.index<string, string, { readonly text: string }>("groups of", input, (_value, key) => [key, "all"]),
+    );
+    const read = (): Record<string, string> => {
+      const content = [...groups.entries()].flatMap(([key, members]) => (key === "all" ? [] : [[key, members[0]?.text]]));
+      expect(groups.get("all") ?? []).toHaveLength(content.length);
+      return Object.fromEntries(content) as Record<string, string>;
+    };
+    return { observed: groups, read };
+  },
   index: (graph, input) => {
     const index = graph.index("subject", input, (_value, key) => [`group of ${key}`]);
     const seen = graph.derive("seen", letterSource(graph), (_true, key, context) => copy(context.fetchIndex(index, `group of ${key}`)[0]));

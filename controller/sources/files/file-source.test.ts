@@ -294,6 +294,27 @@ describe("a save that is seen half-way", () => {
     expect(states()).toEqual(["Guard/shop/a valid", "Guard/shop/b valid", "Guard/shop/c valid"]);
   });
 
+  it("is told from one that is put in place whole, and may say less at once", () => {
+    write("a.yaml", `${guard("a")}---\n${guard("b", "  enforcement: Audit\n")}`);
+    const { source, graph, states, entry } = open({ settleMs: FOR_EVER });
+    write("a.yaml", guard("b"));
+    source.rescan();
+    graph.tick();
+    expect(states()).toEqual(["Guard/shop/a valid", "Guard/shop/b valid"]);
+    save("a.yaml", guard("b", "  enforcement: Enforce\n"));
+    source.rescan();
+    graph.tick();
+    expect(states()).toEqual(["Guard/shop/b valid"]);
+    save("a.yaml", guard("b").padEnd(512, "#"));
+    source.rescan();
+    graph.tick();
+    expect(specOf(entry("Guard/shop/b"))).not.toHaveProperty("enforcement");
+    save("a.yaml", "".padEnd(512, "#"));
+    source.rescan();
+    graph.tick();
+    expect(states()).toEqual(["Guard/shop/b valid"]);
+  });
+
   it("is what was meant when nothing follows", async () => {
     write("a.yaml", guard("a"));
     const { states, until, problems } = open();

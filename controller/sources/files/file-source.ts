@@ -88,7 +88,8 @@ export class FileSource {
       kinds,
       maxFileBytes: options.maxFileBytes ?? DEFAULT_MAX_FILE_BYTES,
       settleMs: options.settleMs ?? DEFAULT_SETTLE_MS,
-      now: Date.now,
+      now: () => performance.now(),
+      wallClock: Date.now,
     });
     this.#sources = new Map(
       [...kinds.keys()].flatMap((kind) => {
@@ -180,7 +181,8 @@ export function readManifests(paths: readonly string[], options: ReadOptions): M
     kinds: knownKinds(options.kinds, options.check),
     maxFileBytes: options.maxFileBytes ?? DEFAULT_MAX_FILE_BYTES,
     settleMs: 0,
-    now: Date.now,
+    now: () => performance.now(),
+    wallClock: Date.now,
   });
   content.update(scanFolders(paths));
   const entries = new Map<string, SourceEntry>();

@@ -3,8 +3,8 @@
  *
  * A file that is written in place is seen empty and then half, and an editor that saves by renaming leaves a moment
  * without the file. Such a moment must neither lift a Deny nor refuse what is allowed. So a version that says less than
- * the one before (gone, shorter, broken, without an object that was there) is believed only when it has stood for a
- * while; every other version is believed at once.
+ * the one before (gone, shorter, broken, without an object that was there) and that may be a part of something is
+ * believed only when it has stood for a while; every other version is believed at once.
  */
 import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -20,13 +20,17 @@ export interface ContentOptions {
   readonly maxFileBytes: number;
   /** How long a version that says less than the one before must stand to be believed, in milliseconds. */
   readonly settleMs: number;
-  /** Unix milliseconds. */
+  /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
+  /** Unix milliseconds, as the file system stamps files. */
+  readonly wallClock: () => number;
 }
 
 /** A version of a file; equal tokens mean equal versions. */
 interface Version {
   readonly token: string;
+  /** Of the file, when it could be read. */
+  readonly inode: string | undefined;
   readonly manifest: Manifest;
 }
 
@@ -35,6 +39,7 @@ interface FileMemory {
   /** Of the last look; undefined when the content may have changed without it changing. */
   signature: string | undefined;
   token: string | undefined;
+  inode: string | undefined;
   /** A version that is not believed yet, and since when it stands. */
   waiting: (Version & { readonly since: number }) | undefined;
 }
@@ -42,7 +47,10 @@ interface FileMemory {
 /** Kernels stamp files by a coarse clock: two changes this near in time, in milliseconds, may leave the same stamp. */
 const STAMP_GRANULARITY_MS = 50;
 
-const GONE: Version = { token: "gone", manifest: NO_MANIFEST };
+/** Bytes. */
+const SMALLEST_WRITE_BUFFER = 512;
+
+const GONE: Version = { token: "gone", inode: undefined, manifest: NO_MANIFEST };
 
 export class FolderContent {
   readonly #options: ContentOptions;
@@ -90,17 +98,17 @@ export class FolderContent {
   }
 
   #look(file: ScannedFile): void {
-    const { path, signature, size, modifiedAt } = file;
+    const { path, signature, modifiedAt } = file;
     const memory = this.#files.get(path);
     if (memory !== undefined && memory.waiting === undefined && memory.signature === signature) return;
-    const now = this.#options.now();
-    this.#judge(path, this.#read(path, size));
+    const now = this.#options.wallClock();
+    this.#judge(path, this.#read(file));
     const looked = this.#files.get(path);
     const isOld = now - modifiedAt > STAMP_GRANULARITY_MS;
     if (looked !== undefined) looked.signature = isOld ? signature : undefined;
   }
 
-  #read(path: string, size: number): Version {
+  #read({ path, size, inode }: ScannedFile): Version {
     const { maxFileBytes } = this.#options;
     if (size > maxFileBytes) return tooLargeVersion(path, size, maxFileBytes);
     let bytes: Buffer;
@@ -112,28 +120,31 @@ export class FolderContent {
     if (bytes.length > maxFileBytes) return tooLargeVersion(path, bytes.length, maxFileBytes);
     const token = `content ${hash("sha256", bytes)}`;
     const memory = this.#files.get(path);
-    if (memory?.waiting?.token === token) return memory.waiting;
-    if (memory?.token === token) return { token, manifest: this.#table.manifest(path) ?? NO_MANIFEST };
-    return { token, manifest: this.#remember(path).reader.read(bytes) };
+    if (memory?.waiting?.token === token) return { ...memory.waiting, inode };
+    if (memory?.token === token) return { token, inode, manifest: this.#table.manifest(path) ?? NO_MANIFEST };
+    return { token, inode, manifest: this.#remember(path).reader.read(bytes) };
   }
 
   #judge(path: string, version: Version): void {
     const memory = this.#remember(path);
     if (memory.token === version.token) {
       memory.waiting = undefined;
+      memory.inode = version.inode;
       this.#table.confirm(path);
       return;
     }
     const now = this.#options.now();
     const since = memory.waiting?.token === version.token ? memory.waiting.since : now;
     const former = this.#table.manifest(path) ?? NO_MANIFEST;
-    if (saysLess(former, version.manifest) && now - since < this.#options.settleMs) {
+    const isDoubtful = saysLess(former, version.manifest) && mayBePart(version, memory.inode);
+    if (isDoubtful && now - since < this.#options.settleMs) {
       memory.waiting = { ...version, since };
       this.#table.hold(path, version.manifest);
       return;
     }
     memory.waiting = undefined;
     memory.token = version.token;
+    memory.inode = version.inode;
     if (version === GONE) {
       this.#table.remove(path);
       this.#files.delete(path);
@@ -153,11 +164,25 @@ export class FolderContent {
   #remember(path: string): FileMemory {
     let memory = this.#files.get(path);
     if (memory === undefined) {
-      memory = { reader: new ManifestReader(path, this.#options.kinds), signature: undefined, token: undefined, waiting: undefined };
+      memory = {
+        reader: new ManifestReader(path, this.#options.kinds),
+        signature: undefined,
+        token: undefined,
+        inode: undefined,
+        waiting: undefined,
+      };
       this.#files.set(path, memory);
     }
     return memory;
   }
+}
+
+/**
+ * Whether more of a version may be on its way. Of a file that was put in the place of another one only if its size is
+ * what buffers come in: one that was renamed into its place is whole, one that is written there arrives by the buffer.
+ */
+function mayBePart({ inode, manifest }: Version, formerInode: string | undefined): boolean {
+  return inode === undefined || inode === formerInode || manifest.size % SMALLEST_WRITE_BUFFER === 0;
 }
 
 /** Whether somebody who saw only a part of `former`, or a part of what is coming, could have seen `next`. */
@@ -173,11 +198,11 @@ function saysLess(former: Manifest, next: Manifest): boolean {
 
 function tooLargeVersion(path: string, size: number, limit: number): Version {
   const message = `has ${size} bytes, and at most ${limit} are read: split it, or raise the limit`;
-  return { token: `too large ${size}`, manifest: unreadableManifest(path, size, message) };
+  return { token: `too large ${size}`, inode: undefined, manifest: unreadableManifest(path, size, message) };
 }
 
 function unreadableVersion(path: string, code: string): Version {
-  return { token: `unreadable ${code}`, manifest: unreadableManifest(path, 0, reasonOf(code)) };
+  return { token: `unreadable ${code}`, inode: undefined, manifest: unreadableManifest(path, 0, reasonOf(code)) };
 }
 
 function folderProblem({ path, code }: Unreadable): LocatedViolation {

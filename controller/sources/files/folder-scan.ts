@@ -14,6 +14,8 @@ export interface WatchedFolder {
 export interface ScannedFile {
   readonly path: string;
   readonly signature: FileSignature;
+  /** Another one when the file was put in the place of the one before, rather than written over. */
+  readonly inode: string;
   /** Bytes. */
   readonly size: number;
   /** Unix milliseconds. */
@@ -72,6 +74,7 @@ class Scan implements FolderScan {
     else if (stats.isFile()) {
       this.files.set(path, {
         path,
+        inode: `${stats.dev}:${stats.ino}`,
         signature: [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join(),
         size: Number(stats.size),
         modifiedAt: Number(stats.mtimeMs),
