@@ -63,6 +63,7 @@ export function inboundHttpLog(workload: string): MessageInitShape<typeof Access
       metadata(`${LIMIT_METADATA.namespace}:${LIMIT_METADATA.policy}`),
       metadata(`${RBAC}:enforced_effective_policy_id`),
       metadata(`${RBAC}:allow_shadow_effective_policy_id`),
+      { command: "METADATA", param: "ROUTE:seawall:policy" },
       virtualHost("authentication"),
     ),
     audit: {

@@ -1,6 +1,6 @@
 import { type MessageInitShape } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
-import { StringMatcherSchema } from "../gen/envoy/type/matcher/v3/string_pb.js";
+import type { StringMatcherSchema } from "../gen/envoy/type/matcher/v3/string_pb.js";
 import {
   type CommonTlsContextSchema,
   DownstreamTlsContextSchema,
