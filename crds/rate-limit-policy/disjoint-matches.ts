@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, equals } from "@bufbuild/protobuf";
 import { type HeaderMatcher, HeaderMatcherSchema } from "../../xds-server/gen/envoy/config/route/v3/route_components_pb.js";
 
 /** Matchers that must all hold. */
@@ -16,7 +16,20 @@ export function disjoint(alternatives: readonly Conjunction[]): Conjunction[] {
 
 /** `part` and not `excluded`: its first matcher fails, or the first holds and the second fails, and so on. */
 function without(part: Conjunction, excluded: Conjunction): Conjunction[] {
-  return excluded.map((failing, index) => [...part, ...excluded.slice(0, index), inverted(failing)]);
+  return excluded.flatMap((failing, index) => {
+    const conjunction = joined(part, [...excluded.slice(0, index), inverted(failing)]);
+    return conjunction === undefined ? [] : [conjunction];
+  });
+}
+
+/** Both, without repetition; undefined when one contradicts the other. */
+function joined(part: Conjunction, more: Conjunction): Conjunction | undefined {
+  const all = [...part];
+  for (const matcher of more) {
+    if (all.some((known) => equals(HeaderMatcherSchema, known, inverted(matcher)))) return undefined;
+    if (!all.some((known) => equals(HeaderMatcherSchema, known, matcher))) all.push(matcher);
+  }
+  return all;
 }
 
 function inverted(matcher: HeaderMatcher): HeaderMatcher {

@@ -1,13 +1,17 @@
 import { claimNameMistake } from "../core/claims.ts";
 import { parseDuration } from "../core/duration.ts";
 import { fieldAt, itemAt } from "../core/field-path.ts";
+import { toHeaderMatchers } from "../core/match/translate-to.ts";
 import { validateTo } from "../core/match/validate-match.ts";
 import { ruleNameMistake } from "../core/policy-name.ts";
 import { validateTargets } from "../core/target.ts";
 import { unreachable } from "../core/unreachable.ts";
 import { violation, type Violation, warning } from "../core/violation.ts";
+import { disjoint } from "./disjoint-matches.ts";
 import { type Limit, type LimitKey, type RateLimitPolicy, REFUSAL_STATUSES } from "./schema.ts";
 
+/** Items that differ in several fields multiply: a request must not be counted once for each that it matches. */
+const MOST_ALTERNATIVES = 64;
 const SHORTEST_WINDOW_MS = 1_000;
 const LONGEST_WINDOW_MS = 24 * 3_600_000;
 
@@ -31,12 +35,17 @@ function validateLimit(limit: Limit, path: string): Violation[] {
   const found: Violation[] = [];
   const mistake = ruleNameMistake(limit.name);
   if (mistake !== undefined) found.push(violation(fieldAt(path, "name"), "Invalid", mistake));
-  found.push(...validateTo(limit.to, fieldAt(path, "to"), { namespace: undefined, action: "Other" }));
+  const mistakes = validateTo(limit.to, fieldAt(path, "to"), { namespace: undefined, action: "Other" });
+  found.push(...mistakes);
+  if (mistakes.length === 0 && disjoint((limit.to ?? []).map(toHeaderMatchers)).length > MOST_ALTERNATIVES) {
+    const message = "its items overlap in too many ways: list methods and paths together, or make several limits of it";
+    found.push(violation(fieldAt(path, "to"), "TooMany", message));
+  }
   found.push(...validateWindow(limit, path));
   const status = limit.onExceed?.status;
   if (status !== undefined && !REFUSAL_STATUSES.includes(status)) {
     const message = `${status} does not say that the caller came too often: ${REFUSAL_STATUSES.join(", ")} are possible`;
-    found.push(violation(fieldAt(path, "onExceed.status"), "Invalid", message));
+    found.push(violation(fieldAt(fieldAt(path, "onExceed"), "status"), "Invalid", message));
   }
   if (limit.per?.every(({ type }) => type === "Header") === true) {
     const message = "callers choose the value of a header, and so their bucket: add Identity, Claim or Address to bind them";

@@ -5,7 +5,7 @@
 import { create } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { mkdtempSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CertificateAuthority } from "../../ca/authority.ts";
@@ -35,23 +35,27 @@ export interface PolicySidecar {
   send(scenario: string, request: Partial<HostileRequest>, as?: Identity): Promise<HttpAnswer>;
   /** The access-log entry of the request that had this `x-request-id`. */
   logged(requestId: string): Promise<Json>;
+  /** Replaces the routes of a scenario, as RDS would. Resolves when Envoy uses them. */
+  update(scenario: string, contributions: readonly InboundHttpContribution[]): Promise<void>;
   stop(): Promise<void>;
 }
 
 export const TRUST_DOMAIN = "cluster.local";
 
-/** Starts the sidecar. Everything that the contributions do not refuse reaches the upstream: the access default is Allow. */
+/** Starts the sidecar. Everything that the contributions do not refuse reaches the upstream, unless one closes the port: the access default is Allow. */
 export async function startPolicySidecar(scenarios: Readonly<Record<string, readonly InboundHttpContribution[]>>): Promise<PolicySidecar> {
   const folder = mkdtempSync(join(tmpdir(), "seawall-policy-"));
   const forget = endWithTests(async () => rm(folder, { recursive: true, force: true }));
   const authority = new CertificateAuthority({ folder: StateFolder.open(join(folder, "ca"), "write"), trustDomain: TRUST_DOMAIN });
   const upstream = await startUpstream();
+  for (const [name, contributions] of Object.entries(scenarios)) await writeRoutes(folder, name, contributions);
   const envoy = await startEnvoy({
     config: {
+      node: { id: "sidecar", cluster: "test" },
       static_resources: {
         listeners: Object.entries(scenarios).flatMap(([name, contributions]) => [
-          listener(`${name}/plain`, name, contributions),
-          listener(`${name}/mtls`, name, contributions, serverTls(authority)),
+          listener(`${name}/plain`, name, contributions, folder),
+          listener(`${name}/mtls`, name, contributions, folder, serverTls(authority)),
         ]),
         clusters: [application(upstream)],
       },
@@ -68,8 +72,15 @@ export async function startPolicySidecar(scenarios: Readonly<Record<string, read
       return await client.request({ method: "GET", path: "/", authority: "orders", ...request });
     },
     async logged(requestId) {
-      const line = await envoy.stdoutLines.waitFor((text) => text.includes(`"${requestId}"`));
+      const line = await envoy.stdoutLines.waitFor((text) => text.includes(`"requestId":"${requestId}"`));
       return JSON.parse(line) as Json;
+    },
+    async update(scenario, contributions) {
+      const updates = "rds.*update_success";
+      const sum = (stats: ReadonlyMap<string, number>): number => [...stats.values()].reduce((all, value) => all + value, 0);
+      const before = sum(await envoy.stats(updates));
+      await writeRoutes(folder, scenario, contributions);
+      await envoy.waitForStats(updates, (stats) => sum(stats) > before);
     },
     async stop() {
       await envoy.stop();
@@ -82,13 +93,19 @@ export async function startPolicySidecar(scenarios: Readonly<Record<string, read
 
 const PORT = 8080;
 
-function listener(name: string, scenario: string, contributions: readonly InboundHttpContribution[], transportSocket?: Json): Json {
+function listener(
+  name: string,
+  scenario: string,
+  contributions: readonly InboundHttpContribution[],
+  folder: string,
+  transportSocket?: Json,
+): Json {
   return {
     name,
     address: { socket_address: { address: "127.0.0.1", port_value: 0 } },
     filter_chains: [
       {
-        filters: [{ name: "http", typed_config: connectionManager(scenario, contributions) }],
+        filters: [{ name: "http", typed_config: connectionManager(scenario, contributions, folder) }],
         ...(transportSocket === undefined ? {} : { transport_socket: transportSocket }),
       },
     ],
@@ -96,33 +113,41 @@ function listener(name: string, scenario: string, contributions: readonly Inboun
 }
 
 /** What the listener declares, with the routes and the extension that would come by xDS put in. */
-function connectionManager(scenario: string, contributions: readonly InboundHttpContribution[]): Json {
+function connectionManager(scenario: string, contributions: readonly InboundHttpContribution[], folder: string): Json {
   const declared = anyUnpack(
     inboundHttpConnectionManager({ routeConfigName: scenario, accessLog: inboundHttpLog(scenario), limitHeadersLua: LIMIT_HEADERS_LUA }),
     HttpConnectionManagerSchema,
   );
   if (declared === undefined) throw new Error("not a connection manager");
   const { http_filters: filters, ...rest } = envoyJson(HttpConnectionManagerSchema, declared) as Json & { http_filters: Json[] };
-  delete rest["rds"];
   const extension = jwtExtension(contributions);
   const jwt = envoyJson(TypedExtensionConfigSchema, create(TypedExtensionConfigSchema, extension))["typed_config"];
-  const access = {
-    namespace: "shop",
-    workload: scenario,
-    rules: contributions.flatMap(({ rbac }) => rbac ?? []),
-    defaultAccess: "Allow" as const,
-    closed: false,
-    closedInAudit: false,
-  };
-  const routes = envoyJson(RouteConfigurationSchema, inboundRoutes({ port: PORT, access, contributions }));
   return {
     "@type": `type.googleapis.com/${HttpConnectionManagerSchema.typeName}`,
     ...rest,
-    route_config: routes,
+    rds: { route_config_name: `inbound/${PORT}`, config_source: fromFile(routesFile(folder, scenario)) },
     http_filters: filters.map(({ config_discovery: discovery, ...filter }) =>
       discovery === undefined ? filter : { ...filter, typed_config: jwt },
     ),
   };
+}
+
+const routesFile = (folder: string, scenario: string): string => join(folder, `${scenario}.json`);
+
+function fromFile(path: string): Json {
+  return { path_config_source: { path }, resource_api_version: "V3" };
+}
+
+/** Both listeners take their routes from one file, as both filter chains of a sidecar take them from one resource. */
+async function writeRoutes(folder: string, scenario: string, contributions: readonly InboundHttpContribution[]): Promise<void> {
+  const rules = contributions.flatMap(({ rbac }) => rbac ?? []);
+  const closed = contributions.some(({ closesPort }) => closesPort === true);
+  const access = { namespace: "shop", workload: scenario, rules, defaultAccess: "Allow", closed, closedInAudit: closed } as const;
+  const routes = envoyJson(RouteConfigurationSchema, inboundRoutes({ port: PORT, access, contributions }));
+  const resources = [{ "@type": `type.googleapis.com/${RouteConfigurationSchema.typeName}`, ...routes }];
+  const file = routesFile(folder, scenario);
+  await writeFile(`${file}.new`, JSON.stringify({ version_info: "1", resources }));
+  await rename(`${file}.new`, file);
 }
 
 function application(upstream: Upstream): Json {
