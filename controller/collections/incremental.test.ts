@@ -100,19 +100,24 @@ function syncAll(layers: Layers): void {
   layers.extraPolicies.markSynced();
 }
 
+/** Content is compared strictly, and a prototype is no content. */
+const PLAIN = { noNullPrototype: true } as const;
 const namespace = fc.constantFrom("shop", "bank");
 const label = fc.constantFrom("x", "y", "z");
 const account = fc.constantFrom("web", "api");
-const pod: fc.Arbitrary<Pod> = fc.record({ namespace, labels: fc.uniqueArray(label), account });
-const policy: fc.Arbitrary<Policy> = fc.record({
-  namespace,
-  selector: label,
-  also: label,
-  allowed: fc.array(
-    fc.tuple(namespace, account).map((parts) => parts.join("/")),
-    { maxLength: 3 },
-  ),
-});
+const pod: fc.Arbitrary<Pod> = fc.record({ namespace, labels: fc.uniqueArray(label), account }, PLAIN);
+const policy: fc.Arbitrary<Policy> = fc.record(
+  {
+    namespace,
+    selector: label,
+    also: label,
+    allowed: fc.array(
+      fc.tuple(namespace, account).map((parts) => parts.join("/")),
+      { maxLength: 3 },
+    ),
+  },
+  PLAIN,
+);
 const name = fc.constantFrom("a", "b", "c", "d", "e");
 
 type Event = (layers: Layers) => void;
