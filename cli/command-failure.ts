@@ -22,7 +22,14 @@ export class CommandFailure extends Error {
 }
 
 /** Errors of the other layers that are written for users; their `code` is stable, their message says what to do. */
-const WRITTEN_FOR_USERS = new Set(["StateFolderError", "JoinTokenError", "CertificateError", "DeltaServerError", "AdminServerError"]);
+const WRITTEN_FOR_USERS = new Set([
+  "StateFolderError",
+  "JoinTokenError",
+  "CertificateError",
+  "ControlPlaneError",
+  "DeltaServerError",
+  "AdminServerError",
+]);
 
 /** Turns whatever a command threw into words and an exit code: the one place where that happens. */
 export function explainFailure(thrown: unknown): { readonly exitCode: ExitCode; readonly message: string } {
