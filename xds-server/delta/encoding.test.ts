@@ -64,7 +64,7 @@ describe("encoding", () => {
             ...(message === undefined ? {} : { errorDetail: { code: 13, message } }),
             node: {
               id: "web-1",
-              metadata: { more: true },
+              metadata: { more: true, adminSocket: "/run/web.sock" },
               userAgentName: "envoy",
               userAgentVersionType: { case: "userAgentBuildVersion", value: { version: { majorNumber: 1, minorNumber: 40, patch: 2 } } },
               extensions: [{ name: "envoy.filters.http.rbac", category: "envoy.filters.http" }],
@@ -79,7 +79,7 @@ describe("encoding", () => {
           initialVersions: new Map(Object.entries(fields.initialResourceVersions)),
           nonce: fields.responseNonce,
           error: message,
-          node: { id: "web-1", version: "envoy 1.40.2" },
+          node: { id: "web-1", version: "envoy 1.40.2", metadata: { adminSocket: "/run/web.sock" } },
         });
       }),
     );

@@ -10,6 +10,8 @@ export interface ClaimedNode {
   readonly id: string;
   /** For example `envoy 1.40.0`. */
   readonly version: string;
+  /** The metadata whose values are strings; absent when there is none. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 export interface DeltaRequest {
@@ -110,22 +112,52 @@ function readTexts(bytes: Uint8Array, ...fields: readonly number[]): (string | u
   return texts;
 }
 
-/** envoy.config.core.v3.Node: id 1, user_agent_name 6, user_agent_version 7, user_agent_build_version 8. */
+/** envoy.config.core.v3.Node: id 1, metadata 3, user_agent_name 6, user_agent_version 7, user_agent_build_version 8. */
 function readNode(bytes: Uint8Array): ClaimedNode {
   let id = "";
   let name = "";
   let version = "";
+  let metadata: Record<string, string> = {};
   const reader = new BinaryReader(bytes);
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
     if (wireType !== WireType.LengthDelimited) reader.skip(wireType, field);
     else if (field === 1) id = reader.string();
+    else if (field === 3) metadata = readStringFields(reader.bytes());
     else if (field === 6) name = reader.string();
     else if (field === 7) version = reader.string();
     else if (field === 8) version = readBuildVersion(reader.bytes());
     else reader.skip(wireType, field);
   }
-  return { id, version: `${name} ${version}`.trim() };
+  return { id, version: `${name} ${version}`.trim(), ...(Object.keys(metadata).length === 0 ? {} : { metadata }) };
+}
+
+/** google.protobuf.Struct: map entries in field 1, of a key (1) and a Value (2), whose text is its field 3. */
+function readStringFields(bytes: Uint8Array): Record<string, string> {
+  const fields = new Map<string, string>();
+  const reader = new BinaryReader(bytes);
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field !== 1 || wireType !== WireType.LengthDelimited) {
+      reader.skip(wireType, field);
+      continue;
+    }
+    const entry = reader.bytes();
+    const [key = ""] = readTexts(entry, 1);
+    const text = readValueText(entry);
+    if (text !== undefined) fields.set(key, text);
+  }
+  return Object.fromEntries(fields);
+}
+
+function readValueText(entry: Uint8Array): string | undefined {
+  const reader = new BinaryReader(entry);
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field === 2 && wireType === WireType.LengthDelimited) return readTexts(reader.bytes(), 3)[0];
+    reader.skip(wireType, field);
+  }
+  return undefined;
 }
 
 /** envoy.config.core.v3.BuildVersion: a SemanticVersion in field 1. */
