@@ -1,7 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
 import { parse } from "yaml";
 import { clusterAccessPolicy } from "../cluster-access-policy/index.ts";
-import { accessPolicy, type AnyAccessPolicy, checkIssuers } from "./index.ts";
+import { expectEnvoyAccepts } from "../../e2e/support/envoy-validation.ts";
+import { envoyJson } from "../../xds-server/envoy/yaml.ts";
+import { RouteMatchSchema } from "../../xds-server/gen/envoy/config/route/v3/route_components_pb.js";
+import { toRouteMatch } from "../core/match/translate-to.ts";
+import { accessPolicy, type AnyAccessPolicy, checkIssuers, validateAccess } from "./index.ts";
 import { violationsOf } from "./testing/goldens.ts";
 
 /** The complete list of what is said about a spec, warnings marked. */
@@ -164,6 +168,27 @@ describe("what is said about an access policy", () => {
       "spec.rules[0].from[0].serviceAccounts[0] Invalid: a cluster policy has no namespace of its own: write `namespace/web`",
       "spec.rules[0].from[0].namespaces[0] Invalid: a cluster policy has no namespace of its own: name one",
     ]);
+  });
+});
+
+describe("lists that Envoy could not compile", () => {
+  const fits = Array.from({ length: 200 }, (_, index) => `/api/v${index}/{a}/orders/{b}/**`);
+  const metadata = { name: "p", namespace: "shop" };
+  const policy = (paths: string[]): AnyAccessPolicy => ({
+    apiVersion: accessPolicy.apiVersion,
+    kind: accessPolicy.kind,
+    metadata,
+    spec: { action: "Allow", rules: [{ name: "a", to: [{ paths }] }] },
+  });
+
+  it("are refused, and what is accepted does compile, as a route too", async () => {
+    expect(validateAccess(policy(fits))).toEqual([]);
+    expect(validateAccess(policy([...fits, ...fits])).map(({ path, reason }) => `${path} ${reason}`)).toEqual([
+      "spec.rules[0].to[0].paths TooMany",
+    ]);
+    const [match] = toRouteMatch({ paths: fits }, { number: 80, protocol: "HTTP" });
+    const route = { match: envoyJson(RouteMatchSchema, match!), direct_response: { status: 200 } };
+    await expectEnvoyAccepts(new Map([["200 templates", { routes: [route] }]]));
   });
 });
 

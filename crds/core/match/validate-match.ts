@@ -4,9 +4,10 @@ import { claimNameMistake } from "../claims.ts";
 import { fieldAt, itemAt } from "../field-path.ts";
 import { hostMistake } from "../hosts.ts";
 import type { Except, From, JwtMatch, To, When } from "../match.ts";
-import { parsePathTemplate } from "../path-template.ts";
+import { parsePathTemplate, toRegex } from "../path-template.ts";
 import { nearest } from "../suggest.ts";
 import { violation, type Violation, warning } from "../violation.ts";
+import { sizeMistake } from "./expression-size.ts";
 import { headerNameMistake, headerValueMistake } from "./header-mistake.ts";
 import { namespaceMistake, serviceAccountMistake, spiffeIdMistake } from "./identity-mistake.ts";
 
@@ -37,6 +38,7 @@ function validateJwt(jwt: JwtMatch, path: string): Violation[] {
     ...each(jwt.scopes, fieldAt(path, "scopes"), (scope) =>
       /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope) ? undefined : "is not a scope: list each scope by itself, without spaces or quotes",
     ),
+    ...(jwt.scopes ?? []).flatMap((scope, index) => sized([scope], itemAt(fieldAt(path, "scopes"), index), ({ length }) => length)),
     ...(jwt.claims ?? []).flatMap((claim, index) =>
       each([claim.name], "", claimNameMistake).map(({ message }) => violation(fieldAt(itemAt(claims, index), "name"), "Invalid", message)),
     ),
@@ -48,9 +50,12 @@ export function validateTo(items: readonly To[] | undefined, path: string, conte
     const at = itemAt(path, index);
     return [
       ...each(to.methods, fieldAt(at, "methods"), methodMistake),
+      ...sized(to.methods, fieldAt(at, "methods"), (method) => method.length),
       ...each(to.paths, fieldAt(at, "paths"), pathMistake),
+      ...sized(to.paths, fieldAt(at, "paths"), pathSize),
       ...(context.action === "Deny" ? (to.paths ?? []).flatMap((text, one) => narrowDeny(text, itemAt(fieldAt(at, "paths"), one))) : []),
       ...each(to.hosts, fieldAt(at, "hosts"), hostMistake),
+      ...sized(to.hosts, fieldAt(at, "hosts"), (host) => host.length),
       ...each(to.ports, fieldAt(at, "ports"), portMistake),
     ];
   });
@@ -63,6 +68,7 @@ export function validateWhen(when: When | undefined, path: string): Violation[] 
     return [
       ...(mistake === undefined ? [] : [violation(fieldAt(at, "name"), "Invalid", mistake)]),
       ...each(values, fieldAt(at, "values"), headerValueMistake),
+      ...sized(values, fieldAt(at, "values"), (value) => value.length),
     ];
   });
 }
@@ -86,6 +92,17 @@ function each<Item>(items: readonly Item[] | undefined, path: string, mistake: (
     const message = mistake(item);
     return message === undefined ? [] : [violation(itemAt(path, index), "Invalid", message)];
   });
+}
+
+/** A violation for a list that would make too long an expression. */
+function sized<Item>(items: readonly Item[] | undefined, path: string, length: (item: Item) => number): Violation[] {
+  const message = sizeMistake((items ?? []).map(length));
+  return message === undefined ? [] : [violation(path, "TooMany", message)];
+}
+
+function pathSize(text: string): number {
+  const parsed = parsePathTemplate(text);
+  return parsed.kind === "template" ? toRegex(parsed.template).length : text.length;
 }
 
 /** Methods that people use (RFC 9110, WebDAV and its kin); others are accepted when they are not nearly one of these. */
