@@ -1,0 +1,13 @@
+/**
+ * Loopback addresses that no other test file uses now: workers run at the same time in processes of their own, and the
+ * process's id is in the address. On an address of one's own every port is free.
+ */
+const [SECOND, THIRD] = [10 + ((process.pid >> 8) % 240), process.pid & 255];
+let next = 1;
+
+/** One more address, 127.x.y.z. At most 253 a test file. */
+export function ownAddress(): string {
+  const address = `127.${SECOND}.${THIRD}.${next++}`;
+  if (next > 254) throw new Error("a test file has no more than 253 addresses");
+  return address;
+}
