@@ -29,7 +29,6 @@ const LAYERS = [
   { files: "controller/sources", may: ["collections", "model", "sources", "core", "kinds"] },
   { files: "controller/mesh", may: ["collections", "model", "sources", "mesh", "core", "kinds", "envoy", "delta", "gen"] },
   { files: "ca", may: ["ca"] },
-  { files: "tools", may: ["tools"] },
 ];
 
 /** Compiling the shared match language to Envoy is the one part of crds/core that knows Envoy; contributions are typed by it. */
