@@ -1,48 +1,39 @@
 /**
  * Route matches for requests that carry something which looks like a token at a configured place but is not exactly one.
  * Envoy would pass `authorization: bearer <forged>` by as no token at all, and verify only the first of two query
- * parameters of the same name, while the application may read what nobody verified. Headers are matched line by line.
+ * parameters of the same name, while the application may read what nobody verified.
  */
 import { create } from "@bufbuild/protobuf";
 import { headerMatches } from "../../xds-server/envoy/header-match.ts";
-import { type RouteMatch, RouteMatchSchema } from "../../xds-server/gen/envoy/config/route/v3/route_components_pb.js";
+import {
+  type HeaderMatcher,
+  HeaderMatcherSchema,
+  type RouteMatch,
+  RouteMatchSchema,
+} from "../../xds-server/gen/envoy/config/route/v3/route_components_pb.js";
 import type { TokenPlace } from "./token-place.ts";
 
 /** The match, or undefined where Envoy itself refuses everything that is not exactly a token. */
 export function malformedTokenMatch(place: TokenPlace): RouteMatch | undefined {
-  if (place.kind === "query") return whereHeader(":path", repeatedParameter(place.name));
-  return place.prefix === "" ? undefined : whereHeader(place.name, inexactPrefix(place.prefix));
+  if (place.kind === "query") return matchOf([headerMatches(":path", repeatedParameter(place.name))]);
+  return place.prefix === "" ? undefined : matchOf([mention(place), notExactly(place)]);
 }
 
-function whereHeader(name: string, regex: string): RouteMatch {
-  return create(RouteMatchSchema, { pathSpecifier: { case: "prefix", value: "/" }, headers: [headerMatches(name, regex)] });
+function matchOf(headers: HeaderMatcher[]): RouteMatch {
+  return create(RouteMatchSchema, { pathSpecifier: { case: "prefix", value: "/" }, headers });
 }
 
-const TOKEN_CHARACTER = "[A-Za-z0-9_.-]";
-const NO_TOKEN_CHARACTER = "[^A-Za-z0-9_.-]";
+type PrefixedHeader = Extract<TokenPlace, { kind: "header" }>;
 
-/** A line in which the prefix stands, in any case and anywhere, but which is not exactly the prefix and a token. */
-function inexactPrefix(prefix: string): string {
+/** The prefix stands somewhere, in any case, with any white space behind. `\C` is any byte: a value need not be UTF-8. */
+function mention({ name, prefix }: PrefixedHeader): HeaderMatcher {
   const word = prefix.trimEnd();
-  const needsSpace = word.length < prefix.length;
-  const anyCase = `(?i:${escaped(word)})${needsSpace ? "[ \\t]" : ""}`;
-  const exact = `${escaped(word)}${needsSpace ? " " : ""}`;
-  return [
-    `.+${anyCase}.*`,
-    ...otherCases(word).map((start) => `${start}${needsSpace ? "[ \\t]" : ""}.*`),
-    ...(needsSpace ? [`${escaped(word)}\\t.*`] : []),
-    `${exact}${TOKEN_CHARACTER}*${NO_TOKEN_CHARACTER}.*`,
-  ].join("|");
+  return headerMatches(name, `\\C*(?i:${escaped(word)})${word.length < prefix.length ? "[ \\t]" : ""}\\C*`);
 }
 
-/** Patterns that together match every spelling of `word` that differs from it in case: RE2 knows no negation. */
-function otherCases(word: string): readonly string[] {
-  return Array.from(word).flatMap((character, index) => {
-    const other = character === character.toLowerCase() ? character.toUpperCase() : character.toLowerCase();
-    if (other === character) return [];
-    const rest = word.slice(index + 1);
-    return [`${escaped(word.slice(0, index))}${other}${rest === "" ? "" : `(?i:${escaped(rest)})`}`];
-  });
+/** Lines of `authorization` are one value by then, so what is inverted here is about all of them. */
+function notExactly({ name, prefix }: PrefixedHeader): HeaderMatcher {
+  return create(HeaderMatcherSchema, { ...headerMatches(name, `${escaped(prefix)}[A-Za-z0-9_.-]+`), invertMatch: true });
 }
 
 /** A path whose query names the parameter twice, however the name is escaped. */

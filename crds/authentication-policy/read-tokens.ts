@@ -28,18 +28,18 @@ function linesOf(request: TokenCarrier, name: string): readonly string[] {
 
 function fromHeader(lines: readonly string[], place: TokenPlace & { kind: "header" }): PresentedAt | undefined {
   if (place.prefix === "") return lines.length === 0 ? undefined : { place, kind: "tokens", tokens: lines };
-  const mentioning = lines.filter((line) => mentions(line, place.prefix));
-  if (mentioning.length === 0) return undefined;
-  const tokens = mentioning.map((line) => exactToken(line, place.prefix));
-  if (tokens.every((token) => token !== undefined)) return { place, kind: "tokens", tokens };
+  const [value] = lines;
+  if (value === undefined || !mentions(value, place.prefix)) return undefined;
+  const token = exactToken(value, place.prefix);
+  if (token !== undefined) return { place, kind: "tokens", tokens: [token] };
   return { place, kind: "malformed", why: `${placeName(place)} is not exactly "${place.prefix}" and one token` };
 }
 
-/** Whether anybody could take a line for one with this prefix: in any case, anywhere, with any white space behind. */
-function mentions(line: string, prefix: string): boolean {
+/** Whether anybody could take a value for one with this prefix: in any case, anywhere, with any white space behind. */
+function mentions(value: string, prefix: string): boolean {
   const word = prefix.trimEnd().toLowerCase();
   const needsSpace = word.length < prefix.length;
-  const lower = line.toLowerCase();
+  const lower = value.toLowerCase();
   for (let at = lower.indexOf(word); at !== -1; at = lower.indexOf(word, at + 1)) {
     const next = lower[at + word.length];
     if (!needsSpace || next === " " || next === "\t") return true;
@@ -47,9 +47,9 @@ function mentions(line: string, prefix: string): boolean {
   return false;
 }
 
-function exactToken(line: string, prefix: string): string | undefined {
-  const token = line.slice(prefix.length);
-  return line.startsWith(prefix) && /^[A-Za-z0-9_.-]+$/.test(token) ? token : undefined;
+function exactToken(value: string, prefix: string): string | undefined {
+  const token = value.slice(prefix.length);
+  return value.startsWith(prefix) && /^[A-Za-z0-9_.-]+$/.test(token) ? token : undefined;
 }
 
 function fromQuery(path: string, place: TokenPlace & { kind: "query" }): PresentedAt | undefined {

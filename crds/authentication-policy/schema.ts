@@ -10,7 +10,11 @@ export const TokenSource = Type.Object(
   {
     header: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: "A request header whose value is the token." })),
     prefix: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 30, description: 'What stands before the token in that header, for example "Bearer ".' }),
+      Type.String({
+        minLength: 1,
+        maxLength: 30,
+        description: 'What stands before the token in the header authorization. Default: "Bearer ".',
+      }),
     ),
     query: Type.Optional(
       Type.String({ minLength: 1, maxLength: 100, description: "A query parameter. Its value may end up in logs: prefer a header." }),

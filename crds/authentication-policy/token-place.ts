@@ -9,7 +9,7 @@ export type TokenPlace =
       readonly kind: "header";
       /** Lower case. */
       readonly name: string;
-      /** Empty: the whole value is the token. */
+      /** Of `authorization` only; empty elsewhere, where the whole value is the token. */
       readonly prefix: string;
     }
   | { readonly kind: "query"; readonly name: string };
@@ -35,8 +35,7 @@ export function placesOf(jwt: JwtProof): readonly TokenPlace[] {
 function placeOf({ header, prefix, query }: TokenSource): TokenPlace {
   if (query !== undefined) return { kind: "query", name: query };
   const name = (header ?? "").toLowerCase();
-  const usual = name === "authorization" ? "Bearer " : "";
-  return { kind: "header", name, prefix: prefix ?? usual };
+  return { kind: "header", name, prefix: name === "authorization" ? (prefix ?? "Bearer ") : "" };
 }
 
 /** Every place of a policy in the order of its first mention. */

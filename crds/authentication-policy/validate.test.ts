@@ -86,7 +86,8 @@ describe("an AuthenticationPolicy", () => {
       { from: [{ query: "a b" }] },
       ["[spec.accept[0].jwt.from[0].query Invalid]", "spec.accept[0].jwt.from[0].query Invalid"],
     ],
-    ["behind an odd prefix", { from: [{ header: "x-token", prefix: " x" }] }, ["spec.accept[0].jwt.from[0].prefix Invalid"]],
+    ["behind an odd prefix", { from: [{ header: "authorization", prefix: " x" }] }, ["spec.accept[0].jwt.from[0].prefix Invalid"]],
+    ["behind a prefix elsewhere", { from: [{ header: "x-token", prefix: "v1=" }] }, ["spec.accept[0].jwt.from[0].prefix Invalid"]],
     ["at one place twice", { from: [{ header: "X-Token" }, { header: "x-token" }] }, ["spec.accept[0].jwt.from[1] Duplicate"]],
     [
       "whose claim goes into its own header",

@@ -141,7 +141,7 @@ function validateSource({ header, prefix, query }: TokenSource, path: string): V
   if ((header === undefined) === (query === undefined)) return [violation(path, "Invalid", "say `header` or `query`, exactly one of them")];
   if (query !== undefined) {
     const found = [warning(fieldAt(path, "query"), "Invalid", "a token in the query ends up in logs and histories: prefer a header")];
-    if (prefix !== undefined) found.push(violation(fieldAt(path, "prefix"), "Invalid", "a prefix goes with a header only"));
+    if (prefix !== undefined) found.push(violation(fieldAt(path, "prefix"), "Invalid", "a prefix goes with the header authorization only"));
     if (!QUERY_NAME.test(query)) found.push(violation(fieldAt(path, "query"), "Invalid", "is not a plain parameter name such as token"));
     return found;
   }
@@ -152,7 +152,10 @@ function validateSource({ header, prefix, query }: TokenSource, path: string): V
     const how = name === "cookie" ? "tokens in cookies are not supported yet" : `${name} cannot carry a token`;
     found.push(violation(fieldAt(path, "header"), name === "cookie" ? "NotSupported" : "Invalid", how));
   }
-  if (prefix !== undefined && !PREFIX.test(prefix)) {
+  if (prefix !== undefined && name !== "authorization") {
+    const message = "a prefix goes with the header authorization only: elsewhere the whole value is the token";
+    found.push(violation(fieldAt(path, "prefix"), "Invalid", message));
+  } else if (prefix !== undefined && !PREFIX.test(prefix)) {
     const message = 'must be a word, with at most one space behind it, such as "Bearer "';
     found.push(violation(fieldAt(path, "prefix"), "Invalid", message));
   }

@@ -98,7 +98,7 @@ function tooMany(port: CalledPort, stage: ReturnType<typeof stageOf>): Violation
   return violation(
     "spec.limits",
     "TooMany",
-    `port ${port.number} has room for ${most} ${which}, and policies before this one by name have taken it: put limits together`,
+    `port ${port.number} has room for ${most} ${which}, over all policies, and this one does not fit in: put limits together`,
   );
 }
 

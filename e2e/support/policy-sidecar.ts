@@ -33,6 +33,8 @@ export interface PolicySidecar {
   readonly upstream: Upstream;
   /** Sends one request to a scenario: with a client certificate when `as` is given, else in plaintext. */
   send(scenario: string, request: Partial<HostileRequest>, as?: Identity): Promise<HttpAnswer>;
+  /** Where a scenario listens in plaintext, for clients of a test's own. */
+  plainPort(scenario: string): Promise<number>;
   /** The access-log entry of the request that had this `x-request-id`. */
   logged(requestId: string): Promise<Json>;
   /** Replaces the routes of a scenario, as RDS would. Resolves when Envoy uses them. */
@@ -71,6 +73,7 @@ export async function startPolicySidecar(scenarios: Readonly<Record<string, read
       using client = new Http1Client(as === undefined ? { port } : { port, tls: tlsOf(as) });
       return await client.request({ method: "GET", path: "/", authority: "orders", ...request });
     },
+    plainPort: (scenario) => envoy.listenerPort(`${scenario}/plain`),
     async logged(requestId) {
       const line = await envoy.stdoutLines.waitFor((text) => text.includes(`"requestId":"${requestId}"`));
       return JSON.parse(line) as Json;
