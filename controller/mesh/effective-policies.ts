@@ -2,8 +2,9 @@
  * Which policies act on which port of which workload: what adds up is collected, what overrides is decided. The result
  * is what `explain` judges by and what the Envoy configuration is made of.
  */
-import type { AuthenticationPolicySpec } from "../../crds/authentication-policy/index.ts";
-import { type AccessPolicySpec, callersOf } from "../../crds/access-policy/index.ts";
+import { acceptedIssuers, type AuthenticationPolicySpec } from "../../crds/authentication-policy/index.ts";
+import { type AccessPolicySpec, callersOf, checkIssuers } from "../../crds/access-policy/index.ts";
+import { errorsOf } from "../../crds/core/violation.ts";
 import { effectivePolicy, type Overridden, SPECIFICITY, type Specificity } from "../../crds/core/override.ts";
 import { type DefaultAccess, meshSettings } from "../../crds/mesh-config/index.ts";
 import {
@@ -83,10 +84,18 @@ export function policies(graph: Graph, source: (kind: string) => Collection<stri
     entries,
     byScope: graph.index(`${name}-by-scope`, entries, (entry) => scopeKeys(entry.scopes)),
   });
-  const access = graph.join("access-policies", [read<AccessPolicySpec>("AccessPolicy"), read<AccessPolicySpec>("ClusterAccessPolicy")]);
   const limits = read<RateLimitPolicySpec>("RateLimitPolicy");
   const mutualTls = read<MutualTLSPolicySpec>("MutualTLSPolicy");
   const authentication = read<AuthenticationPolicySpec>("AuthenticationPolicy");
+  const issuers = graph.derive("issuers", authentication, ({ policy }) =>
+    policy.state === "valid" ? acceptedIssuers(policy.object.spec) : undefined,
+  );
+  const accepted = graph.singleton("accepted-issuers", (context) => [...new Set(context.fetchAll(issuers).flat())].sort());
+  const readAccess = (kind: string): Collection<string, PolicyEntry<AccessPolicySpec>> =>
+    graph.derive(`checked-${kind}`, read<AccessPolicySpec>(kind), (entry, _key, context) =>
+      withKnownIssuers(entry, new Set(context.fetch(accepted, SINGLETON) ?? [])),
+    );
+  const access = graph.join("access-policies", [readAccess("AccessPolicy"), readAccess("ClusterAccessPolicy")]);
   const all = graph.join<string, PolicyEntry>("policies", [access, limits, mutualTls, authentication]);
   return {
     access: filed("access", access),
@@ -96,6 +105,13 @@ export function policies(graph: Graph, source: (kind: string) => Collection<stri
     labelKeys: graph.derive("selected-labels", all, (entry) => selectedLabels(entry.scopes)),
     all,
   };
+}
+
+/** A Deny rule about tokens that nobody verifies would refuse nobody: it makes its policy invalid, and so its targets refuse. */
+function withKnownIssuers(entry: PolicyEntry<AccessPolicySpec>, accepted: ReadonlySet<string>): PolicyEntry<AccessPolicySpec> {
+  if (entry.policy.state === "invalid") return entry;
+  const violations = checkIssuers(entry.policy.object, accepted);
+  return errorsOf(violations).length === 0 ? entry : { ...entry, policy: { state: "invalid", violations } };
 }
 
 /** Decides, per workload, which policies act where. */

@@ -3,8 +3,13 @@
  * has every sidecar that it affects acknowledged it (Programmed, n of m).
  */
 import { errorsOf, type Violation } from "../../crds/core/violation.ts";
+import { type AccessPolicy, translateAccess } from "../../crds/access-policy/index.ts";
+import { objectKey } from "../../crds/core/object.ts";
+import { type RateLimitPolicy, translate as translateLimits } from "../../crds/rate-limit-policy/index.ts";
+import { calledPort } from "../model/workload.ts";
+import { currentSettings } from "../mesh/settings.ts";
 import type { Mesh } from "../mesh/mesh.ts";
-import type { PolicyEntry, TargetScope } from "../mesh/policy-entry.ts";
+import { objectOf, type PolicyEntry, type TargetScope } from "../mesh/policy-entry.ts";
 import type { PortPolicies } from "../mesh/effective-policies.ts";
 
 export interface Condition {
@@ -23,6 +28,8 @@ export interface PolicyStatus {
   readonly workloads: readonly string[];
   readonly sidecars: { readonly affected: number; readonly programmed: number };
   readonly violations: readonly Violation[];
+  /** What the policy means on particular ports that its text does not say, such as rules that never allow on TCP. */
+  readonly notes: readonly string[];
 }
 
 /** How far the sidecars have come. */
@@ -45,6 +52,7 @@ interface Coverage {
   readonly pods: string[];
   /** Another policy acts in its stead, on these ports. */
   readonly losses: { readonly reason: string; readonly by: string }[];
+  readonly notes: Set<string>;
 }
 
 /** Which workloads and pods every policy covers, and where it loses to another. */
@@ -56,12 +64,16 @@ function coverageOf(mesh: Mesh): Map<string, Coverage> {
     podsByWorkload.set(workload.key, pods);
   }
   const coverage = new Map<string, Coverage>();
+  const { trustDomain } = currentSettings(mesh.settings);
   for (const [workloadKey, { workload, ports }] of mesh.workloadPolicies.entries()) {
     for (const key of new Set(ports.flatMap(coveringKeys))) {
-      const found = coverage.get(key) ?? { workloads: new Set(), pods: [], losses: [] };
+      const found = coverage.get(key) ?? { workloads: new Set(), pods: [], losses: [], notes: new Set() };
       found.workloads.add(`${workload.namespace}/${workload.name}`);
       found.pods.push(...(podsByWorkload.get(workloadKey) ?? []));
       coverage.set(key, found);
+    }
+    for (const port of ports) {
+      for (const [key, note] of portNotes(port, `${workload.namespace}/${workload.name}`, trustDomain)) coverage.get(key)?.notes.add(note);
     }
     for (const loss of ports.flatMap((port) => [...(port.mutualTls?.losers ?? []), ...(port.authentication?.losers ?? [])])) {
       coverage.get(loss.policy.key)?.losses.push({ reason: loss.reason, by: loss.by.key });
@@ -90,7 +102,29 @@ function statusOf(entry: PolicyEntry, coverage: Coverage | undefined, mesh: Mesh
     workloads: [...(coverage?.workloads ?? [])].sort(),
     sidecars: { affected: pods.length, programmed },
     violations,
+    notes: [...(coverage?.notes ?? [])].sort(),
   };
+}
+
+/** By policy key, what only a port can tell. */
+function portNotes(policies: PortPolicies, workload: string, trustDomain: string): (readonly [string, string])[] {
+  const port = calledPort(policies.port);
+  const where = `on ${port.protocol} port ${port.number} of ${workload}`;
+  const notes = policies.access.flatMap((entry): (readonly [string, string])[] => {
+    const policy = objectOf<AccessPolicy>(entry);
+    if (policy === undefined) return [];
+    const { never, widened } = translateAccess(policy, { trustDomain, port });
+    return [
+      ...never.map((rule) => [entry.key, `${where} ${rule} never allows: it asks for what only HTTP has`] as const),
+      ...widened.map((rule) => [entry.key, `${where} ${rule} refuses more than it says: its conditions on HTTP cannot be judged`] as const),
+    ];
+  });
+  const limits = policies.limits.flatMap((entry) => objectOf<RateLimitPolicy>(entry) ?? []);
+  const keys = new Map(policies.limits.map((entry) => [objectKey(entry.metadata), entry.key]));
+  for (const [name, violations] of translateLimits(limits, port).violations) {
+    for (const violation of violations) notes.push([keys.get(name) ?? "", `${where}: ${violation.message}`]);
+  }
+  return notes;
 }
 
 function accepted(entry: PolicyEntry, coverage: Coverage | undefined): Condition {
