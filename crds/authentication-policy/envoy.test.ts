@@ -53,7 +53,14 @@ const specs = {
       { jwt: { ...jwtOfB, from: inHeader, claimsToHeaders: [{ claim: "sub", header: "x-user" }] } },
     ],
   },
-  "places-optional": { accept: [{ jwt: { ...jwtOfA, from: [{ header: "authorization" }, { query: "token" }] } }], anonymous: "Allow" },
+  "places-optional": {
+    accept: [
+      {
+        jwt: { ...jwtOfA, from: [{ header: "authorization" }, { query: "token" }], claimsToHeaders: [{ claim: "sub", header: "x-user" }] },
+      },
+    ],
+    anonymous: "Allow",
+  },
   either: { accept: [{ mutualTLS: {} }, { jwt: jwtOfA }] },
   mesh: { accept: [{ mutualTLS: {} }] },
   open: { accept: [{ mutualTLS: {} }], anonymous: "Allow" },
@@ -260,6 +267,12 @@ describe("a policy with several places", () => {
     expect(headersOf(await send("places", { headers: [["x-token", second], bearer(first)] }), "x-user")).toEqual(["first"]);
     expect(headersOf(await send("places", { headers: [bearer(first), ["x-token", other]] }), "x-user")).toEqual(["first"]);
     expect(headersOf(await send("places", { headers: [["x-token", other]] }), "x-user")).toEqual(["other"]);
+  });
+
+  it("keeps the claims of the first place when there is no token at the others", async () => {
+    expect(headersOf(await send("places", { headers: [bearer(first)] }), "x-user")).toEqual(["first"]);
+    expect(headersOf(await send("places-optional", { headers: [bearer(first)] }), "x-user")).toEqual(["first"]);
+    expect(headersOf(await send("places-optional", { headers: [["x-user", "root"]] }), "x-user")).toEqual([]);
   });
 
   it("accepts several lines of a header only when all are valid and of one issuer", async () => {
