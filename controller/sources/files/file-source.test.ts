@@ -1,5 +1,7 @@
 /** A real folder, real events: what is saved becomes entries, and what is wrong is told. Nothing waits for a time to pass. */
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
@@ -196,6 +198,19 @@ describe("a save", () => {
     await until(() => states().includes("ClusterPace//late valid"));
   });
 
+  it("in folders that somebody creates while they are looked at is seen", async () => {
+    const { states, until } = open();
+    const script = `
+      const { mkdirSync, writeFileSync } = require("node:fs");
+      for (let n = 0; n < 200; n++) {
+        mkdirSync("n" + n);
+        writeFileSync("n" + n + "/a.yaml", ${JSON.stringify(pace("NAME", 1))}.replace("NAME", "p" + n));
+      }`;
+    const writer = spawn(process.execPath, ["-e", script], { cwd: folder, stdio: "inherit" });
+    await once(writer, "exit");
+    await until(() => states().length === 200);
+  });
+
   it("in a folder that was removed and created again is seen", async () => {
     write("sub/a.yaml", pace("a", 1));
     const { states, until } = open();
@@ -240,7 +255,8 @@ describe("a save", () => {
   it("of a link that leads back is no endless way", () => {
     write("sub/a.yaml", pace("a", 1));
     symlinkSync("..", join(folder, "sub", "back"));
-    expect(open().states()).toEqual(["ClusterPace//a valid"]);
+    const { states, problems } = open();
+    expect([states(), problems()]).toEqual([["ClusterPace//a valid"], []]);
   });
 });
 
@@ -259,7 +275,7 @@ describe("a deletion", () => {
 
   it("of the folder itself keeps what was there and says so, until there is one again", async () => {
     write("a.yaml", guard("a"));
-    const { states, problems, until } = open();
+    const { states, problems, until } = open({ settleMs: 0 });
     renameSync(folder, `${folder}.away`);
     await until(() => problems().length > 0);
     expect(problems()).toEqual([`${folder}:1 - NotFound`]);
