@@ -100,6 +100,24 @@ describe("the order of types", () => {
     expect(sidecar.ack().received()).toEqual(["endpoints +a", "route +r"]);
   });
 
+  it("holds also for what waits while a type that comes earlier waits itself", () => {
+    const mesh = new ModelMesh();
+    const all = (cluster: string, listener: string, route: string): EncodedResource[] => [
+      resource("cluster", "a", cluster),
+      resource("listener", "l", listener),
+      resource("route", "r", route),
+    ];
+    mesh.share(all("1", "1", "1"));
+    const sidecar = completeSidecar(mesh, ["r"]);
+    mesh.share(all("2", "2", "2"));
+    mesh.share(all("3", "2", "2"));
+    mesh.share(all("3", "3", "2"));
+    expect(sidecar.received()).toEqual(["cluster +a"]);
+    expect(sidecar.ack().received()).toEqual(["cluster +a"]);
+    expect(sidecar.ack().received()).toEqual(["listener +l"]);
+    expect(sidecar.ack().received()).toEqual(["route +r"]);
+  });
+
   it("is given up for a type whose answer does not come, and later types are not kept from that again", () => {
     const mesh = new ModelMesh();
     const both = (content: string): EncodedResource[] => [resource("cluster", "a", content), resource("route", "r", content)];

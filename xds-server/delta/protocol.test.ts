@@ -88,6 +88,16 @@ describe("subscriptions", () => {
     expect([web.settle(), api.settle()]).toEqual([["listener +inbound"], []]);
   });
 
+  it("sends a sidecar that comes to see other layers only what differs", () => {
+    const mesh = new ModelMesh();
+    const [a, b, c] = [resource("cluster", "a"), resource("cluster", "b"), resource("cluster", "c")];
+    mesh.apply({ layers: { ab: [a, b] }, subscribers: { web: ["ab"] } });
+    const sidecar = mesh.connect().subscribe("cluster");
+    sidecar.settle();
+    mesh.apply({ layers: { bc: [b, c] }, subscribers: { web: ["bc"] } });
+    expect(sidecar.settle()).toEqual(["cluster +c -a"]);
+  });
+
   it("ends a stream that asks for absurdly much", () => {
     const mesh = new ModelMesh();
     mesh.share([]);

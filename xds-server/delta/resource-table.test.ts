@@ -70,6 +70,17 @@ describe("the resource table", () => {
     expect(view.lookup(TYPE_URL.cluster, "a")?.content?.version).toBe(resource("cluster", "a", "2").version);
   });
 
+  it("keeps a name that another resource of the layer takes over, whichever comes first in the update", () => {
+    const table = new ResourceTable();
+    const [old, next] = [resource("cluster", "a", "1"), resource("cluster", "a", "2")];
+    const layers = new Map([["one", { key: "one", resources: new Set(["old", "next"]) }]]);
+    table.apply({ resources: new Map([["old", old]]), layers, subscribers: new Map([["web", { key: "web", layers: ["one"] }]]) });
+    const resources = new Map([["next", next] as const, ["old", undefined] as const]);
+    const change = table.apply({ resources, layers: new Map(), subscribers: new Map() });
+    expect(changedFor(change, table.view("web")!)).toEqual(new Set([cluster("a")]));
+    expect(table.view("web")!.lookup(TYPE_URL.cluster, "a")?.content).toBe(next);
+  });
+
   it("waits for what a layer names before it exists", () => {
     const table = new ResourceTable();
     table.apply({

@@ -174,7 +174,6 @@ export class Subscription {
         this.#rejected.delete(name);
         // Under a wildcard the sidecar cannot know whether the name is still meant for it: it is told.
         if (this.#wildcard) this.#ask(name, sequence);
-        else this.#asked?.delete(name);
       }
     }
   }
