@@ -122,7 +122,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
     const leaves = new LeafSecrets({
       authority,
-      versions: LeafVersions.open(state, systemRandomness.bytes),
+      versions: LeafVersions.open(state, (count) => systemRandomness.bytes(count)),
       identityOf: (subscriber) => {
         const workload = mesh.inventory.workloadOfPod.get(subscriber);
         return workload === undefined ? undefined : { trustDomain, namespace: workload.namespace, serviceAccount: workload.serviceAccount };

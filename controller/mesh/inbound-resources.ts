@@ -12,7 +12,7 @@ import { policyProtocol } from "../model/protocol.ts";
 import type { WorkloadPort } from "../model/workload.ts";
 import { contributionsOf } from "./contributions.ts";
 import type { WorkloadPolicies } from "./effective-policies.ts";
-import { inboundListenerBytes, inboundRoutes, jwtExtension, tcpExtensions } from "./inbound.ts";
+import { inboundListenerBytes, inboundRoutes, jwtExtension, tcpExtensions, tunnelRoutes } from "./inbound.ts";
 import type { Inventory } from "./inventory.ts";
 import { type IdentifiedResource, resource, sameResource } from "./resources.ts";
 import type { MeshSettings } from "./settings.ts";
@@ -66,8 +66,10 @@ export function inboundResources(
       const number = port.port.number;
       const { access, contributions } = contributionsOf(workload, port, mesh, (uri) => context.fetch(jwks, uri));
       if (policyProtocol(port.port.protocol) === "TCP") {
-        for (const extension of tcpExtensions(number, access))
+        for (const extension of tcpExtensions(number, `${workload.namespace}/${workload.name}`, access))
           own.push(resource(key, TypedExtensionConfigSchema, extension.name, extension));
+        const tunnels = tunnelRoutes(number, access);
+        own.push(resource(key, RouteConfigurationSchema, tunnels.name, tunnels));
         continue;
       }
       contributed.push(...contributions);

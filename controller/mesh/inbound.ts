@@ -12,7 +12,7 @@ import { ListenerSchema } from "../../xds-server/gen/envoy/config/listener/v3/li
 import { HeaderMutationPerRouteSchema } from "../../xds-server/gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js";
 import { JwtAuthenticationSchema } from "../../xds-server/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js";
 import { RBACSchema as NetworkRbacSchema } from "../../xds-server/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js";
-import { TcpProxySchema } from "../../xds-server/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
+import { TcpProxySchema, UpstreamConnectMode } from "../../xds-server/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
 import { inboundHttpLog, tcpLog } from "../../xds-server/envoy/access-log.ts";
 import { any, typeUrl } from "../../xds-server/envoy/any.ts";
 import { FROM_ADS } from "../../xds-server/envoy/discovery.ts";
@@ -20,9 +20,9 @@ import { headerMatches } from "../../xds-server/envoy/header-match.ts";
 import { inboundHttpConnectionManager, JWT_EXTENSION } from "../../xds-server/envoy/http-connection.ts";
 import { HTTP_FILTER_ORDER } from "../../xds-server/envoy/http-filter-order.ts";
 import { inboundListener, networkFilter } from "../../xds-server/envoy/listener.ts";
-import { downstreamTls, MESH_ALPN, type TlsSettings } from "../../xds-server/envoy/tls.ts";
+import { downstreamTls, MESH_ALPN, MESH_TUNNEL_ALPN, type TlsSettings } from "../../xds-server/envoy/tls.ts";
 import type { Workload, WorkloadPort } from "../model/workload.ts";
-import { type AccessDecision, httpAccess, NO_ACCESS_CHECK, tcpAccess } from "./rbac.ts";
+import { type AccessDecision, httpAccess, NO_ACCESS_CHECK, refusesNobody, tcpAccess } from "./rbac.ts";
 
 type Route = MessageInitShape<typeof RouteSchema>;
 
@@ -31,9 +31,14 @@ export function inboundName(port: number): string {
   return `inbound/${port}`;
 }
 
-/** The ECDS resources of a TCP port. */
-export function tcpExtensionNames(port: number): { readonly deny: string; readonly access: string } {
-  return { deny: `tcp-deny/${port}`, access: `tcp-access/${port}` };
+/** The ECDS resources of a TCP port, in the order of their filters. */
+function tcpExtensionNames(port: number): {
+  readonly deny: string;
+  readonly allow: string;
+  readonly access: string;
+  readonly proxy: string;
+} {
+  return { deny: `tcp-deny/${port}`, allow: `tcp-allow/${port}`, access: `tcp-access/${port}`, proxy: `tcp-proxy/${port}` };
 }
 
 export interface InboundListenerInput {
@@ -49,43 +54,42 @@ export function inboundListenerBytes(input: InboundListenerInput): Uint8Array {
   const name = inboundName(input.port.number);
   const workload = `${input.workload.namespace}/${input.workload.name}`;
   const peers = [`spiffe://${input.trustDomain}/`];
-  const listener =
-    input.port.protocol === "tcp"
-      ? inboundListener({ name, tls: downstreamTls(input.tls, peers, [MESH_ALPN]), filters: tcpFilters(input.port.number, workload) })
-      : inboundListener({
-          name,
-          tls: downstreamTls(input.tls, peers, ["h2", "http/1.1"]),
-          filters: [
-            networkFilter(
-              "http",
-              inboundHttpConnectionManager({
-                routeConfigName: name,
-                accessLog: inboundHttpLog(workload),
-                limitHeadersLua: input.limitHeadersLua,
-              }),
-            ),
-          ],
-        });
-  return toBinary(ListenerSchema, listener);
-}
-
-function tcpFilters(port: number, workload: string): ReturnType<typeof networkFilter>[] {
-  const names = tcpExtensionNames(port);
-  const byDiscovery = (name: string): ReturnType<typeof networkFilter> => ({
-    name,
-    configType: { case: "configDiscovery", value: { configSource: FROM_ADS, typeUrls: [typeUrl(NetworkRbacSchema)] } },
-  });
-  return [
-    byDiscovery(names.deny),
-    byDiscovery(names.access),
+  const tls = (...alpn: string[]): Any => downstreamTls(input.tls, peers, alpn);
+  const http = [
     networkFilter(
-      "tcp",
-      any(TcpProxySchema, {
-        statPrefix: "inbound",
-        clusterSpecifier: { case: "cluster", value: inboundName(port) },
-        accessLog: [tcpLog("inbound", workload)],
+      "http",
+      inboundHttpConnectionManager({
+        routeConfigName: name,
+        accessLog: inboundHttpLog(workload),
+        limitHeadersLua: input.limitHeadersLua,
       }),
     ),
+  ];
+  if (input.port.protocol !== "tcp") {
+    const mesh = [{ name: "mesh", alpn: MESH_ALPN, tls: tls("h2", "http/1.1"), filters: http }];
+    return toBinary(ListenerSchema, inboundListener({ name, mesh, plaintext: http }));
+  }
+  const bytes = byteFilters(input.port.number);
+  const mesh = [
+    { name: "tunnel", alpn: MESH_TUNNEL_ALPN, tls: tls("h2"), filters: http },
+    { name: "mesh", alpn: MESH_ALPN, tls: tls(MESH_ALPN), filters: bytes },
+  ];
+  return toBinary(ListenerSchema, inboundListener({ name, mesh, plaintext: bytes }));
+}
+
+/** The filters of a connection that is no tunnel, all by ECDS: how it may reach the application is itself a matter of policy. */
+function byteFilters(port: number): ReturnType<typeof networkFilter>[] {
+  const names = tcpExtensionNames(port);
+  const byDiscovery = (name: string, type: string): ReturnType<typeof networkFilter> => ({
+    name,
+    configType: { case: "configDiscovery", value: { configSource: FROM_ADS, typeUrls: [type] } },
+  });
+  const rbac = typeUrl(NetworkRbacSchema);
+  return [
+    byDiscovery(names.deny, rbac),
+    byDiscovery(names.allow, rbac),
+    byDiscovery(names.access, rbac),
+    byDiscovery(names.proxy, typeUrl(TcpProxySchema)),
   ];
 }
 
@@ -198,12 +202,56 @@ function sortedByKey<V>(entries: readonly (readonly [string, V])[]): readonly (r
   return [...entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
-/** The access rules of a TCP port as its two extensions. */
-export function tcpExtensions(port: number, access: AccessDecision): readonly TypedExtensionConfig[] {
+/**
+ * The tunnels of a TCP port. Envoy judges a byte stream when its client's first byte arrives, and by then a server that
+ * speaks first has spoken. A tunnel is a request: it is judged, and named in the log, before the application is reached.
+ */
+export function tunnelRoutes(port: number, access: AccessDecision): RouteConfiguration {
+  const name = inboundName(port);
+  return create(RouteConfigurationSchema, {
+    name,
+    virtualHosts: [
+      {
+        name,
+        domains: ["*"],
+        typedPerFilterConfig: inFilterOrder(httpAccess(access)),
+        routes: [
+          {
+            name: "tunnel",
+            match: { pathSpecifier: { case: "connectMatcher", value: {} } },
+            action: {
+              case: "route",
+              value: {
+                clusterSpecifier: { case: "cluster", value: name },
+                timeout: { seconds: 0n, nanos: 0 },
+                upgradeConfigs: [{ upgradeType: "CONNECT", connectConfig: {} }],
+              },
+            },
+          },
+        ],
+      },
+    ],
+  });
+}
+
+/** Bytes that a client may send before the application is reached. */
+const EARLY_BYTES = 16_384;
+
+/**
+ * What a connection that is no tunnel meets: the access rules, and the way to the application. Where anybody could be
+ * refused the application is reached only when the client has spoken and was judged, so that its greeting reaches nobody
+ * who is not let in; a server that speaks first is then reached by mesh callers alone.
+ */
+export function tcpExtensions(port: number, workload: string, access: AccessDecision): readonly TypedExtensionConfig[] {
   const names = tcpExtensionNames(port);
-  const { deny, access: allow } = tcpAccess(access);
-  return [
-    create(TypedExtensionConfigSchema, { name: names.deny, typedConfig: deny }),
-    create(TypedExtensionConfigSchema, { name: names.access, typedConfig: allow }),
-  ];
+  const { deny, allow, access: decision } = tcpAccess(access);
+  const extension = (name: string, typedConfig: Any): TypedExtensionConfig => create(TypedExtensionConfigSchema, { name, typedConfig });
+  const proxy = any(TcpProxySchema, {
+    statPrefix: "inbound",
+    clusterSpecifier: { case: "cluster", value: inboundName(port) },
+    idleTimeout: { seconds: 0n, nanos: 0 },
+    accessLog: [tcpLog("inbound", workload)],
+    ...(refusesNobody(access) ? {} : { upstreamConnectMode: UpstreamConnectMode.ON_DOWNSTREAM_DATA, maxEarlyDataBytes: EARLY_BYTES }),
+  });
+  return [extension(names.deny, deny), extension(names.allow, allow), extension(names.access, decision), extension(names.proxy, proxy)];
 }

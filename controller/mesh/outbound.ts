@@ -9,7 +9,7 @@ import { outboundHttpLog, tcpLog } from "../../xds-server/envoy/access-log.ts";
 import { type ServiceEndpoint, serviceCluster } from "../../xds-server/envoy/cluster.ts";
 import { outboundHttpConnectionManager, VISIBILITY_FILTER } from "../../xds-server/envoy/http-connection.ts";
 import { networkFilter, outboundListener } from "../../xds-server/envoy/listener.ts";
-import { type ExpectedPeers, MESH_ALPN, type TlsSettings, upstreamTls } from "../../xds-server/envoy/tls.ts";
+import { type ExpectedPeers, MESH_ALPN, MESH_TUNNEL_ALPN, type TlsSettings, upstreamTls } from "../../xds-server/envoy/tls.ts";
 import type { Cluster } from "../../xds-server/gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { Listener } from "../../xds-server/gen/envoy/config/listener/v3/listener_pb.js";
 import { RouteConfigurationSchema } from "../../xds-server/gen/envoy/config/route/v3/route_pb.js";
@@ -25,9 +25,14 @@ export const OUTBOUND = "outbound";
 /** The DNS suffix of services, as clusters have it by default. */
 const CLUSTER_DOMAIN = "cluster.local";
 
+/** Whether byte streams to these endpoints travel in tunnels: only sidecars take one, so one endpoint without is enough to do without. */
+export function isTunnelled(protocol: PortProtocol, endpoints: readonly ServiceEndpoint[]): boolean {
+  return protocol === "tcp" && endpoints.every((endpoint) => endpoint.mesh);
+}
+
 /**
- * The cluster of a service port. `peers` are the identities that may answer for it. Between two sidecars HTTP always
- * travels as HTTP/2; towards an endpoint without one, as the port says it speaks.
+ * The cluster of a service port. `peers` are the identities that may answer for it. Between two sidecars everything
+ * travels as HTTP/2, byte streams in tunnels; towards an endpoint without one, as the port says it speaks.
  */
 export function outboundCluster(
   ref: ServicePortRef,
@@ -36,6 +41,8 @@ export function outboundCluster(
   tls: TlsSettings,
   peers: ExpectedPeers,
 ): Cluster {
+  if (isTunnelled(protocol, endpoints))
+    return serviceCluster(outboundName(ref), upstreamTls(tls, peers, [MESH_TUNNEL_ALPN, "h2"]), "http2");
   const everywhereMesh = endpoints.every((endpoint) => endpoint.mesh);
   const spoken = protocol === "tcp" ? "tcp" : everywhereMesh || protocol === "http2" ? "http2" : "http1";
   const alpn = spoken === "tcp" ? [MESH_ALPN] : [MESH_ALPN, spoken === "http2" ? "h2" : "http/1.1"];
@@ -111,7 +118,13 @@ export function outboundProxyListener(workload: string, address: string, port: n
 }
 
 /** The loopback port through which a standalone pod reaches a TCP service. */
-export function outboundTcpListener(workload: string, ref: ServicePortRef, address: string, port: number): Listener {
+export function outboundTcpListener(
+  workload: string,
+  backend: { readonly ref: ServicePortRef; readonly protocol: PortProtocol; readonly endpoints: readonly ServiceEndpoint[] },
+  address: string,
+  port: number,
+): Listener {
+  const { ref } = backend;
   return outboundListener({
     name: outboundName(ref),
     address,
@@ -122,6 +135,10 @@ export function outboundTcpListener(workload: string, ref: ServicePortRef, addre
         any(TcpProxySchema, {
           statPrefix: "outbound",
           clusterSpecifier: { case: "cluster", value: outboundName(ref) },
+          idleTimeout: { seconds: 0n, nanos: 0 },
+          ...(isTunnelled(backend.protocol, backend.endpoints)
+            ? { tunnelingConfig: { hostname: `${ref.service}.${ref.namespace}:${ref.port}` } }
+            : {}),
           accessLog: [tcpLog("outbound", workload)],
         }),
       ),

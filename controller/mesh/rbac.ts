@@ -1,5 +1,5 @@
 /**
- * Puts the rules of all kinds into the four RBAC filters of an HTTP port, or the two of a TCP port.
+ * Puts the rules of all kinds into the four RBAC filters of an HTTP port or a tunnel, or the three of plain TCP.
  *
  * An ALLOW list that falls through names no rule, so the Allow rules are shadow rules whose verdict the last filter
  * reads: it refuses, by name, whatever they did not permit. So every refusal and every permission has a name, and a
@@ -150,15 +150,33 @@ export function refuseAll(name: string): Any {
   return any(RBACPerRouteSchema, { rbac: { rules: rules(RBAC_Action.DENY, [[name, ANYONE]]) } });
 }
 
-/** The two network RBAC filters of a TCP port: denials first, then the Allow rules and the default. */
-export function tcpAccess(decision: AccessDecision): { readonly deny: Any; readonly access: Any } {
+/** Whether everybody is let in, whoever it is. */
+export function refusesNobody(decision: AccessDecision): boolean {
+  const open = decision.defaultAccess === "Audit" || (decision.defaultAccess === "Allow" && !decision.closed);
+  return open && inSlot(decision, "deny").length === 0;
+}
+
+/** How the shadow rules of a TCP port's filters are told apart in the metadata. The network filter writes nothing of what it enforces. */
+const TCP_PREFIX = { deny: "deny_", allow: "allow_", access: "default_" } as const;
+
+/** The three network RBAC filters of a TCP port: denials, the Allow rules, and the default for whom they do not let in. */
+export function tcpAccess(decision: AccessDecision): { readonly deny: Any; readonly allow: Any; readonly access: Any } {
+  const refuse = (filter: "deny" | "access", policies: Named): Any => {
+    const refused = rules(RBAC_Action.DENY, policies);
+    return any(NetworkRbacSchema, {
+      statPrefix: filter,
+      rules: refused,
+      shadowRules: refused,
+      shadowRulesStatPrefix: TCP_PREFIX[filter],
+    });
+  };
   return {
-    deny: any(NetworkRbacSchema, { statPrefix: "deny", rules: rules(RBAC_Action.DENY, inSlot(decision, "deny")) }),
-    access: any(NetworkRbacSchema, {
-      statPrefix: "access",
+    deny: refuse("deny", inSlot(decision, "deny")),
+    allow: any(NetworkRbacSchema, {
+      statPrefix: "allow",
       shadowRules: rules(RBAC_Action.ALLOW, allowRules(decision)),
-      shadowRulesStatPrefix: "allow_",
-      rules: rules(RBAC_Action.DENY, [[defaultDeny(decision), UNLESS_ALLOWED_TCP]]),
+      shadowRulesStatPrefix: TCP_PREFIX.allow,
     }),
+    access: refuse("access", [[defaultDeny(decision), UNLESS_ALLOWED_TCP]]),
   };
 }

@@ -61,8 +61,9 @@ export function standalonePods(
     own.push(resource(pod.key, ListenerSchema, proxy.name, proxy));
     for (const ref of context.fetch(outbound.visible, identityOf(workload)) ?? []) {
       const loopback = context.fetch(tcpPorts, servicePortKey(ref));
-      if (loopback === undefined) continue;
-      const listener = outboundTcpListener(label, ref, pod.address, loopback);
+      const backend = context.fetch(backends, servicePortKey(ref));
+      if (loopback === undefined || backend === undefined) continue;
+      const listener = outboundTcpListener(label, backend, pod.address, loopback);
       own.push(resource(pod.key, ListenerSchema, listener.name, listener));
     }
     return own;
