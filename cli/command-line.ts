@@ -8,6 +8,7 @@ import { packageVersion } from "./package-version.ts";
 
 /** In the order of the overview: what a newcomer meets first stands first. */
 const COMMANDS: readonly CommandEntry[] = [
+  { name: "demo", summary: "run the example shop and walk through it", load: () => import("./commands/demo.ts") },
   { name: "serve", summary: "run the control plane", load: () => import("./commands/serve.ts") },
   { name: "sidecar", summary: "run the sidecar of a pod: a supervised Envoy", load: () => import("./commands/sidecar.ts") },
   { name: "token", summary: "make the tokens with which sidecars join the mesh", load: () => import("./commands/token.ts") },

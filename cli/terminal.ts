@@ -31,8 +31,15 @@ export function processTerminal(): Terminal {
   };
 }
 
+/**
+ * A parent that holds the other end of stdin takes its child along, however it ends, when it sets this: the system
+ * closes the pipe even after kill -9.
+ */
+export const END_WITH_STDIN = "SEAWALL_END_WITH_STDIN";
+
 function abortOnSignals(): AbortSignal {
   const controller = new AbortController();
+  if (process.env[END_WITH_STDIN] === "1") process.stdin.on("end", () => controller.abort("stdin")).resume();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
       if (controller.signal.aborted) process.exit(1);

@@ -1,6 +1,6 @@
 /**
  * A stand-in for the company's identity provider. /jwks are its public keys; /token?sub=alice&role=customer mints a token
- * for whoever asks, also bad ones on purpose: &lifetime=-60 is expired, &alg=none is not signed.
+ * for whoever asks, also bad ones on purpose: &lifetime=-600 has expired, &alg=none is not signed.
  */
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { serve } from "./service.ts";

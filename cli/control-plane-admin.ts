@@ -1,0 +1,84 @@
+/** The admin port of a control plane, as `seawall proxy`, `seawall explain` and the demo ask it. */
+import type { SidecarStatus } from "../controller/admin/sidecars.ts";
+import type { Explanation } from "../controller/explain/explain.ts";
+import type { ExplainRequest } from "../controller/explain/explain-request.ts";
+import { CommandFailure } from "./command-failure.ts";
+import { type HostPort, showHostPort } from "./host-port.ts";
+
+/** One resource that the control plane means a sidecar to have. */
+export interface IntendedResource {
+  /** The last part of the message's name, such as `Listener`. */
+  readonly type: string;
+  readonly name: string;
+  readonly version: string;
+  readonly resource: unknown;
+}
+
+const PATIENCE_MS = 10_000;
+
+export class ControlPlaneAdmin {
+  readonly #address: HostPort;
+
+  constructor(address: HostPort) {
+    this.#address = address;
+  }
+
+  async sidecars(): Promise<readonly SidecarStatus[]> {
+    return (await this.#json("/debug/sidecars")) as readonly SidecarStatus[];
+  }
+
+  /** What a pod's sidecar is meant to run; undefined when the control plane knows no such pod. */
+  async intended(pod: string): Promise<readonly IntendedResource[] | undefined> {
+    const answer = await this.#ask(`/debug/config/${pod}`);
+    if (answer.status === 404) return undefined;
+    return (JSON.parse(await this.#body(answer)) as { readonly resources: readonly IntendedResource[] }).resources;
+  }
+
+  async explain(request: ExplainRequest): Promise<Explanation> {
+    return (await this.#json("/debug/explain", { method: "POST", body: JSON.stringify(request) })) as Explanation;
+  }
+
+  async loopbackPorts(): Promise<ReadonlyMap<string, number>> {
+    const services = (await this.#json("/debug/services")) as readonly { readonly key: string; readonly loopbackPort?: number }[];
+    return new Map(services.flatMap(({ key, loopbackPort }) => (loopbackPort === undefined ? [] : [[key, loopbackPort] as const])));
+  }
+
+  /** The sum of a metric over all of its labels. */
+  async metric(name: string): Promise<number> {
+    const text = await this.#body(await this.#ask("/metrics"));
+    let sum = 0;
+    for (const [, value] of text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))) sum += Number(value);
+    return sum;
+  }
+
+  async #json(path: string, request?: RequestInit): Promise<unknown> {
+    return JSON.parse(await this.#body(await this.#ask(path, request))) as unknown;
+  }
+
+  async #body(answer: Response): Promise<string> {
+    const text = await answer.text();
+    if (answer.ok) return text;
+    throw CommandFailure.failed(`the control plane answered ${answer.status}: ${messageIn(text)}`);
+  }
+
+  async #ask(path: string, request: RequestInit = {}): Promise<Response> {
+    const where = showHostPort(this.#address);
+    try {
+      return await fetch(`http://${where}${path}`, { ...request, signal: AbortSignal.timeout(PATIENCE_MS) });
+    } catch (error) {
+      const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+      throw CommandFailure.failed(
+        `the control plane's admin port at ${where} does not answer (${cause}). Is \`seawall serve\` running? --admin names another address.`,
+        error,
+      );
+    }
+  }
+}
+
+function messageIn(text: string): string {
+  try {
+    return (JSON.parse(text) as { error?: string }).error ?? text.trim();
+  } catch {
+    return text.trim();
+  }
+}
