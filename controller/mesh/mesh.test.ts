@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import type { KubernetesObject } from "../../crds/core/object.ts";
-import { allow, namespace, pod, policy, service } from "./testing/objects.ts";
+import { allow, clusterPolicy, namespace, pod, policy, service } from "./testing/objects.ts";
 import { TestMesh } from "./testing/mesh-of.ts";
 
 const SHOP = [
@@ -180,7 +180,7 @@ describe("incremental and from scratch", () => {
       .map((it) => policy("MutualTLSPolicy", it.name, { targetRefs: [{ kind: "Service", name: it.target }], mode: it.mode })),
     fc
       .record({ access: fc.constantFrom("Deny", "Audit", "Allow") })
-      .map((it) => policy("MeshConfig", "mesh", { access: { default: it.access } }, undefined)),
+      .map((it) => clusterPolicy("MeshConfig", "mesh", { access: { default: it.access } })),
     fc.record({ name, backend: name }).map((it): KubernetesObject => ({
       apiVersion: "gateway.networking.k8s.io/v1",
       kind: "HTTPRoute",

@@ -38,8 +38,13 @@ export function namespace(name: string, labels: Record<string, string> = {}): Ku
   return { apiVersion: "v1", kind: "Namespace", metadata: { name, labels }, spec: {} };
 }
 
-export function policy(kind: string, name: string, spec: object, inNamespace: string | undefined = "shop"): KubernetesObject {
-  return { apiVersion: API, kind, metadata: { name, ...(inNamespace === undefined ? {} : { namespace: inNamespace }) }, spec };
+export function policy(kind: string, name: string, spec: object): KubernetesObject {
+  return { apiVersion: API, kind, metadata: { name, namespace: "shop" }, spec };
+}
+
+/** An object of a cluster-scoped kind. */
+export function clusterPolicy(kind: string, name: string, spec: object): KubernetesObject {
+  return { apiVersion: API, kind, metadata: { name }, spec };
 }
 
 /** Lets `from` (service accounts) call `target` by GET. */
