@@ -37,7 +37,7 @@ const REQUEST_FIELDS = {
   ...CONNECTION_FIELDS,
   method: "%REQ(:METHOD)%",
   host: "%REQ(:AUTHORITY)%",
-  path: "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+  path: "%PATH(NQ:ORIG_OR_PATH)%",
   protocol: "%PROTOCOL%",
   status: "%RESPONSE_CODE%",
   details: "%RESPONSE_CODE_DETAILS%",
@@ -66,7 +66,9 @@ export function inboundHttpLog(workload: string): MessageInitShape<typeof Access
       { command: "METADATA", param: "ROUTE:seawall:policy" },
       virtualHost("authentication"),
     ),
+    jwksUnavailable: "%METADATA(VIRTUAL_HOST:seawall:jwksUnavailable)%",
     audit: {
+      limit: "%REQ(X-SEAWALL-AUDITED-LIMIT)%",
       verdict: `%DYNAMIC_METADATA(${RBAC}:audit_shadow_engine_result)%`,
       policy: `%DYNAMIC_METADATA(${RBAC}:audit_shadow_effective_policy_id)%`,
     },
@@ -85,17 +87,21 @@ export function outboundHttpLog(workload: string): MessageInitShape<typeof Acces
   });
 }
 
-/** The log of TCP connections, in either direction. */
+const TCP_RBAC = "envoy.filters.network.rbac";
+
+/** The log of TCP connections, in either direction. Who left before a byte was said has no verdict. */
 export function tcpLog(direction: "inbound" | "outbound", workload: string): MessageInitShape<typeof AccessLogSchema> {
   return stdout({
     direction,
     workload,
     ...CONNECTION_FIELDS,
     cluster: "%UPSTREAM_CLUSTER%",
-    verdict: "%DYNAMIC_METADATA(envoy.filters.network.rbac:enforced_engine_result)%",
+    // A denial ends the chain before the default is asked; where the default is asked, it has the last word.
+    verdict: firstOf(metadata(`${TCP_RBAC}:default_shadow_engine_result`), metadata(`${TCP_RBAC}:deny_shadow_engine_result`)),
     policy: firstOf(
-      metadata("envoy.filters.network.rbac:enforced_effective_policy_id"),
-      metadata("envoy.filters.network.rbac:allow_shadow_effective_policy_id"),
+      metadata(`${TCP_RBAC}:deny_shadow_effective_policy_id`),
+      metadata(`${TCP_RBAC}:default_shadow_effective_policy_id`),
+      metadata(`${TCP_RBAC}:allow_shadow_effective_policy_id`),
     ),
   });
 }
