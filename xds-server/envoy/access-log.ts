@@ -70,7 +70,8 @@ export function inboundHttpLog(workload: string): MessageInitShape<typeof Access
     audit: {
       limit: "%REQ(X-SEAWALL-AUDITED-LIMIT)%",
       verdict: `%DYNAMIC_METADATA(${RBAC}:audit_shadow_engine_result)%`,
-      policy: `%DYNAMIC_METADATA(${RBAC}:audit_shadow_effective_policy_id)%`,
+      // What would refuse, or else what would let in.
+      policy: firstOf(metadata(`${RBAC}:audit_shadow_effective_policy_id`), metadata(`${RBAC}:audit_allow_shadow_effective_policy_id`)),
     },
   });
 }

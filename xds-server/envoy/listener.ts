@@ -6,7 +6,6 @@ import { TrafficDirection } from "../gen/envoy/config/core/v3/base_pb.js";
 import { TlsInspectorSchema } from "../gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js";
 import { socketAddress } from "./address.ts";
 import { any } from "./any.ts";
-import { MESH_ALPN } from "./tls.ts";
 
 type NetworkFilters = NonNullable<MessageInitShape<typeof FilterChainSchema>["filters"]>;
 
@@ -15,11 +14,23 @@ export function networkFilter(name: string, typedConfig: Any): NetworkFilters[nu
   return { name, configType: { case: "typedConfig", value: typedConfig } };
 }
 
+/** What mesh callers who offer `alpn` meet. */
+export interface MeshChain {
+  readonly name: string;
+  readonly alpn: string;
+  readonly tls: Any;
+  readonly filters: NetworkFilters;
+}
+
 /**
- * An inbound port without its address: a chain for mesh mTLS and one for everything else, always both, so that turning
+ * An inbound port without its address: chains for mesh mTLS and one for everything else, always all, so that turning
  * strictness on is a policy and never a change of the listener.
  */
-export function inboundListener(input: { readonly name: string; readonly tls: Any; readonly filters: NetworkFilters }): Listener {
+export function inboundListener(input: {
+  readonly name: string;
+  readonly mesh: readonly MeshChain[];
+  readonly plaintext: NetworkFilters;
+}): Listener {
   return create(ListenerSchema, {
     name: input.name,
     trafficDirection: TrafficDirection.INBOUND,
@@ -28,15 +39,13 @@ export function inboundListener(input: { readonly name: string; readonly tls: An
     // A peer that says nothing at first (a server-first protocol) is plaintext: go on without a verdict.
     continueOnListenerFiltersTimeout: true,
     listenerFiltersTimeout: { seconds: 1n, nanos: 0 },
-    filterChains: [
-      {
-        name: "mesh",
-        filterChainMatch: { transportProtocol: "tls", applicationProtocols: [MESH_ALPN] },
-        transportSocket: { name: "tls", configType: { case: "typedConfig", value: input.tls } },
-        filters: input.filters,
-      },
-    ],
-    defaultFilterChain: { name: "plaintext", filters: input.filters },
+    filterChains: input.mesh.map(({ name, alpn, tls, filters }) => ({
+      name,
+      filterChainMatch: { transportProtocol: "tls", applicationProtocols: [alpn] },
+      transportSocket: { name: "tls", configType: { case: "typedConfig" as const, value: tls } },
+      filters,
+    })),
+    defaultFilterChain: { name: "plaintext", filters: input.plaintext },
   });
 }
 

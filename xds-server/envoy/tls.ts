@@ -20,6 +20,9 @@ export const TRUST_SECRET = "trust";
  */
 export const MESH_ALPN = "seawall";
 
+/** The same for byte streams of TCP ports that travel as HTTP/2 CONNECT, one request per stream: see `tunnelRoutes`. */
+export const MESH_TUNNEL_ALPN = "seawall-tunnel";
+
 export type TlsVersion = "1.2" | "1.3";
 export type PostQuantum = "Prefer" | "Require" | "Disable";
 

@@ -19,9 +19,10 @@ import { Http1Client } from "../../support/http1-client.ts";
 import { startTcpEcho } from "../../support/tcp-echo.ts";
 import { startUpstream } from "../../support/upstream.ts";
 import { ownAddress } from "./addresses.ts";
-import { type Application, type ApplicationPlan, applicationYaml, documents, HTTP_PORT, PROXY_PORT } from "./application.ts";
+import { type Application, type ApplicationPlan, applicationYaml, documents, HTTP_PORT, PROXY_PORT, TCP_PORT } from "./application.ts";
 import { ADMIN_PORT, type RunningControlPlane, runControlPlane, trustFile, XDS_PORT } from "./control-plane.ts";
 import { eventually } from "./eventually.ts";
+import { TcpConversation } from "./tcp-conversation.ts";
 
 export interface MeshPlan<Name extends string> {
   readonly applications: Readonly<Record<Name, ApplicationPlan>>;
@@ -137,7 +138,9 @@ export class RunningMesh<Name extends string> {
   async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
     const wanted = Object.entries(labels).map(([key, value]) => `${key}="${value}"`);
     const lines = (await this.admin("/metrics")).split("\n").filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
-    return lines.filter((line) => wanted.every((label) => line.includes(label))).reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+    return lines
+      .filter((line) => wanted.every((label) => line.includes(label)))
+      .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
   }
 
   // ---- The files ----
@@ -161,7 +164,9 @@ export class RunningMesh<Name extends string> {
     const service = { apiVersion: "v1", kind: "Service", metadata: { name: marker, namespace: "edits" }, spec: { ports: [{ port }] } };
     this.write(file, `${text}\n---\n${documents(service)}`);
     const key = `"edits/${marker}/${port}"`;
-    await this.#awaited(`the edit of ${file} is read`, async () => ((await this.admin("/debug/services")).includes(key) ? true : undefined));
+    await this.#awaited(`the edit of ${file} is read`, async () =>
+      (await this.admin("/debug/services")).includes(key) ? true : undefined,
+    );
     await this.synced();
   }
 
@@ -184,6 +189,15 @@ export class RunningMesh<Name extends string> {
   /** Calls a pod as one does who is not in the mesh: without TLS, straight at the sidecar. */
   async callInPlaintext(to: Name, call: Call = {}): Promise<CallAnswer> {
     return this.request({ address: this.app(to).address, port: HTTP_PORT }, { host: to, ...call });
+  }
+
+  /** Opens a TCP connection to an application's TCP port as an application does: at the loopback port of the service. */
+  async connect(from: Name, to: Name): Promise<TcpConversation> {
+    const key = `${this.app(to).namespace}/${to}/${TCP_PORT}`;
+    const services = JSON.parse(await this.admin("/debug/services")) as { readonly key: string; readonly loopbackPort?: number }[];
+    const port = services.find((service) => service.key === key)?.loopbackPort;
+    if (port === undefined) throw new Error(`${key} has no loopback port`);
+    return TcpConversation.open(this.app(from).address, port);
   }
 
   /** Calls until the answer has this status. */
@@ -212,7 +226,16 @@ export class RunningMesh<Name extends string> {
 
   /** The access log's line about a call, at one side. */
   async logged(name: Name, { requestId }: { readonly requestId: string }): Promise<LogEntry> {
-    return JSON.parse(await this.app(name).sidecar.stdoutLines.waitFor((line) => line.includes(requestId))) as LogEntry;
+    return this.loggedWith(name, { requestId });
+  }
+
+  /** The first line of an access log that holds these fields. */
+  async loggedWith(name: Name, fields: LogEntry): Promise<LogEntry> {
+    const holds = (line: string): boolean => {
+      const entry = JSON.parse(line) as LogEntry;
+      return Object.entries(fields).every(([field, value]) => entry[field] === value);
+    };
+    return JSON.parse(await this.app(name).sidecar.stdoutLines.waitFor(holds)) as LogEntry;
   }
 
   async stop(): Promise<void> {
@@ -221,7 +244,7 @@ export class RunningMesh<Name extends string> {
     await Promise.all(sidecars.map((sidecar) => sidecar.stop()));
     await this.#controlPlane?.stop();
     this.#controlPlane = undefined;
-    await Promise.all([...this.#applications.values()].flatMap(({ upstream, echo }) => [upstream.stop(), echo?.stop()]));
+    await Promise.all([...this.#applications.values()].map(async ({ upstream, echo }) => Promise.all([upstream.stop(), echo?.stop()])));
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

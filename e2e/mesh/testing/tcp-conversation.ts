@@ -1,0 +1,50 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { Collected } from "../../support/collected.ts";
+
+/** A TCP connection as a test sees it: what came, whether it is over. */
+export class TcpConversation implements Disposable {
+  readonly #socket: Socket;
+  readonly #chunks = new Collected<string>(() => `so far: ${JSON.stringify(this.received)}`);
+  readonly #closed: Promise<unknown>;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("data", (chunk: Buffer) => this.#chunks.add(chunk.toString())).on("error", () => undefined);
+    this.#closed = once(socket, "close");
+  }
+
+  /** Resolves when the connection is there, whatever becomes of it. */
+  static async open(address: string, port: number): Promise<TcpConversation> {
+    const socket = connect({ host: address, port });
+    await once(socket, "connect");
+    return new TcpConversation(socket);
+  }
+
+  get received(): string {
+    return this.#chunks.items.join("");
+  }
+
+  get isOpen(): boolean {
+    return !this.#socket.destroyed;
+  }
+
+  say(text: string): void {
+    this.#socket.write(text);
+  }
+
+  /** Resolves when all that came contains the text. */
+  async heard(text: string): Promise<void> {
+    if (!this.received.includes(text)) await this.#chunks.waitFor(() => this.received.includes(text));
+  }
+
+  /** Resolves with all that came, when the other side has closed the connection. */
+  async closed(): Promise<string> {
+    await this.#closed;
+    return this.received;
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
+}
