@@ -30,20 +30,9 @@ import { jwksFileStore } from "./sources/jwks/file-store.ts";
 import { JwksSource } from "./sources/jwks/jwks-source.ts";
 import { wantedJwks } from "./sources/wanted-jwks.ts";
 import { PolicyProgress } from "./status/policy-progress.ts";
+import { SOURCE_KINDS } from "./source-kinds.ts";
 import { tokenService } from "./token-service.ts";
 import { feedXds } from "./xds-feed.ts";
-
-/** The kinds that standalone mode reads from its folder. */
-const SOURCE_KINDS = [
-  "Namespace",
-  "ServiceAccount",
-  "Pod",
-  "Service",
-  "EndpointSlice",
-  "Secret",
-  "ConfigMap",
-  ...KINDS.map((kind) => kind.kind),
-];
 
 /** The identity under which the control plane serves. */
 const SELF = { namespace: "seawall-system", serviceAccount: "seawall" } as const;

@@ -3,7 +3,10 @@ import { type Decision, evaluateAccess } from "../../crds/access-policy/index.ts
 import {
   type AuthenticationPolicy,
   evaluate as evaluateAuthentication,
+  headersBehind,
+  issuersByPlace,
   type JwksOf,
+  placeName,
   policyId,
   presentedTokens,
 } from "../../crds/authentication-policy/index.ts";
@@ -45,9 +48,9 @@ export async function decide(request: PolicyRequest, context: DecisionContext): 
   const { policies, settings, workload } = context;
   const port = calledPort(policies.port);
   const authentication = port.protocol === "HTTP" ? objectOf<AuthenticationPolicy>(policies.authentication?.policy) : undefined;
-  const judged = (jwts: readonly VerifiedJwt[]): Decision =>
+  const judged = (jwts: readonly VerifiedJwt[], headers = request.headers): Decision =>
     evaluateAccess(
-      { ...request, jwts },
+      { ...request, headers, jwts },
       {
         policies: policies.access.flatMap((entry) => objectOf<AccessPolicy>(entry) ?? []),
         invalid: policies.invalid.map((entry) => ruleName(entry.kind, entry.metadata, INVALID_RULE)),
@@ -64,8 +67,9 @@ export async function decide(request: PolicyRequest, context: DecisionContext): 
   const malformed = judged([]);
   if (malformed.status === 400) return fromAccess(malformed, []);
   const presented = await presentedTokens(authentication.spec, request, context.jwksOf, context.now);
-  const given = request.jwts.map((jwt) => ({ place: "the request", verdict: { valid: true, jwt } as const }));
-  const result = evaluateAuthentication(authentication.spec, request, port, [...presented, ...given]);
+  const given = request.jwts.map((jwt) => ({ place: usualPlace(authentication.spec, jwt), verdict: { valid: true, jwt } as const }));
+  const proofs = [...presented, ...given];
+  const result = evaluateAuthentication(authentication.spec, request, port, proofs);
   if (result.outcome === "refused") {
     return {
       verdict: "denied",
@@ -76,7 +80,15 @@ export async function decide(request: PolicyRequest, context: DecisionContext): 
       jwts: [],
     };
   }
-  return fromAccess(judged(result.jwts), result.jwts);
+  // Where the policy reads no tokens there are none that a claim could come from.
+  const headers = headersBehind(authentication.spec, request.headers, result.jwts.length === 0 ? [] : proofs);
+  return fromAccess(judged(result.jwts, headers), result.jwts);
+}
+
+/** Where a token of an issuer is looked for first. */
+function usualPlace(spec: AuthenticationPolicy["spec"], { issuer }: VerifiedJwt): string {
+  const found = issuersByPlace(spec).find(({ issuers }) => issuers.some(({ jwt }) => jwt.issuer === issuer));
+  return found === undefined ? "the request" : placeName(found.place);
 }
 
 function fromAccess(decision: Decision, jwts: readonly VerifiedJwt[]): PortDecision {
