@@ -82,10 +82,12 @@ function notVisible(workload: { readonly namespace: string; readonly name: strin
     case: "directResponse",
     value: { status: 403, body: { specifier: { case: "inlineString", value: "this service is not visible to this workload\n" } } },
   } as const;
+  const policy = `not-visible/${workload.namespace}/${workload.name}`;
   return {
     name: "not-visible",
     domains: ["*"],
-    typedPerFilterConfig: { [VISIBILITY_FILTER]: refuseAll(`not-visible/${workload.namespace}/${workload.name}`) },
+    metadata: { filterMetadata: { seawall: { visible: "denied", policy } } },
+    typedPerFilterConfig: { [VISIBILITY_FILTER]: refuseAll(policy) },
     routes: [
       { name: "not-visible-connect", match: { pathSpecifier: { case: "connectMatcher", value: {} } }, action: answer },
       { name: "not-visible", match: { pathSpecifier: { case: "prefix", value: "/" } }, action: answer },

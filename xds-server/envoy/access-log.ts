@@ -84,7 +84,8 @@ export function outboundHttpLog(workload: string): MessageInitShape<typeof Acces
     ...REQUEST_FIELDS,
     cluster: "%UPSTREAM_CLUSTER%",
     verdict: firstOf(metadata(`${RBAC}:enforced_engine_result`), virtualHost("visible")),
-    policy: `%DYNAMIC_METADATA(${RBAC}:enforced_effective_policy_id)%`,
+    // A CONNECT is refused before any filter is asked.
+    policy: firstOf(metadata(`${RBAC}:enforced_effective_policy_id`), virtualHost("policy")),
   });
 }
 
