@@ -17,7 +17,7 @@ import { type RunningEnvoy, startEnvoy } from "../../support/envoy.ts";
 import type { HeaderLine, HttpAnswer } from "../../support/http-client.ts";
 import { Http1Client } from "../../support/http1-client.ts";
 import { startTcpEcho } from "../../support/tcp-echo.ts";
-import { startUpstream } from "../../support/upstream.ts";
+import { ASK, startUpstream } from "../../support/upstream.ts";
 import { ownAddress } from "./addresses.ts";
 import { type Application, type ApplicationPlan, applicationYaml, documents, HTTP_PORT, PROXY_PORT, TCP_PORT } from "./application.ts";
 import { ADMIN_PORT, type RunningControlPlane, runControlPlane, trustFile, XDS_PORT } from "./control-plane.ts";
@@ -198,6 +198,14 @@ export class RunningMesh<Name extends string> {
     const port = services.find((service) => service.key === key)?.loopbackPort;
     if (port === undefined) throw new Error(`${key} has no loopback port`);
     return TcpConversation.open(this.app(from).address, port);
+  }
+
+  /** Asks an application for an answer that never ends (a line every 20 ms), and resolves when it flows. */
+  async stream(from: Name, to: Name): Promise<TcpConversation> {
+    const conversation = await TcpConversation.open(this.app(from).address, PROXY_PORT);
+    conversation.say(`GET /stream HTTP/1.1\r\nhost: ${to}\r\n${ASK}: stream\r\n\r\n`);
+    await conversation.heard("tick");
+    return conversation;
   }
 
   /** Calls until the answer has this status. */

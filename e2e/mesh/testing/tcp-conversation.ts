@@ -5,12 +5,17 @@ import { Collected } from "../../support/collected.ts";
 /** A TCP connection as a test sees it: what came, whether it is over. */
 export class TcpConversation implements Disposable {
   readonly #socket: Socket;
-  readonly #chunks = new Collected<string>(() => `so far: ${JSON.stringify(this.received)}`);
+  readonly #chunks = new Collected<string>();
   readonly #closed: Promise<unknown>;
+  #received = "";
 
   private constructor(socket: Socket) {
     this.#socket = socket;
-    socket.on("data", (chunk: Buffer) => this.#chunks.add(chunk.toString())).on("error", () => undefined);
+    const onData = (chunk: Buffer): void => {
+      this.#received += chunk.toString();
+      this.#chunks.add(chunk.toString());
+    };
+    socket.on("data", onData).on("error", () => undefined);
     this.#closed = once(socket, "close");
   }
 
@@ -22,7 +27,7 @@ export class TcpConversation implements Disposable {
   }
 
   get received(): string {
-    return this.#chunks.items.join("");
+    return this.#received;
   }
 
   get isOpen(): boolean {
@@ -35,7 +40,13 @@ export class TcpConversation implements Disposable {
 
   /** Resolves when all that came contains the text. */
   async heard(text: string): Promise<void> {
-    if (!this.received.includes(text)) await this.#chunks.waitFor(() => this.received.includes(text));
+    if (!this.#received.includes(text)) await this.#chunks.waitFor(() => this.#received.includes(text));
+  }
+
+  /** Resolves when something more comes that was not sent before this was called. */
+  async flows(): Promise<void> {
+    const before = this.#received.length;
+    await this.#chunks.waitFor(() => this.#received.length > before);
   }
 
   /** Resolves with all that came, when the other side has closed the connection. */
