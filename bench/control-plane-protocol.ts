@@ -16,7 +16,6 @@ export interface Usage {
   readonly peakRss: number;
 }
 
- 
 export type ControlPlaneProtocol = {
   readonly start: {
     readonly question: null;

@@ -43,7 +43,7 @@ export class ScriptedSidecar {
 
   #ask(typeUrl: string, names: readonly string[]): void {
     const isFirst = !this.#asked.has(typeUrl);
-    const fresh = names.filter((name) => !this.#asked.has(keyOf(typeUrl, name)));
+    const fresh = [...new Set(names)].filter((name) => !this.#asked.has(keyOf(typeUrl, name)));
     if (!isFirst && fresh.length === 0) return;
     this.#asked.add(typeUrl);
     if (names.length === 0) this.#unanswered.add(typeUrl);

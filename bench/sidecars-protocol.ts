@@ -23,7 +23,6 @@ export interface Tally {
   readonly bytes: number;
 }
 
- 
 export type SidecarsProtocol = {
   /** Makes the tokens. */
   readonly prepare: { readonly question: null; readonly answer: null };

@@ -102,7 +102,7 @@ export class AdsStream {
   /** Sends what may be sent now. Returns the bytes that it handed to the transport. */
   flush(): number {
     const before = this.#bytesSent;
-    if (!this.#closed && !this.#writing) this.#sendNext();
+    if (!this.#closed && !this.#writing && this.#hasNews()) this.#sendNext();
     return this.#bytesSent - before;
   }
 
@@ -202,6 +202,12 @@ export class AdsStream {
     if (through <= this.#reported) return;
     this.#reported = through;
     this.#events.acknowledged(through);
+  }
+
+  #hasNews(): boolean {
+    if (this.#subscriptions.some((one) => one.hasNews)) return true;
+    for (const { pending } of this.#private.values()) if (pending) return true;
+    return false;
   }
 
   /** Sends one response, if there is one that may go. The rest follows when the transport has taken it. */
@@ -306,7 +312,8 @@ export class AdsStream {
     if (sources.length === 0) return request;
     const isPrivate = (name: string): boolean => sources.some((source) => source.handles(name));
     for (const name of request.unsubscribe) this.#closePrivate(privateKey(request.typeUrl, name));
-    for (const name of request.subscribe) {
+    // A name that one request repeats is asked for once: each certificate costs a key.
+    for (const name of new Set(request.subscribe)) {
       const source = sources.find((one) => one.handles(name));
       if (source) this.#openPrivate(source, name, isFirst ? request.initialVersions.get(name) : undefined);
     }

@@ -54,6 +54,15 @@ describe("private resources", () => {
     expect(web.stream.types()).toMatchObject([{ subscribed: 2, resources: 2 }]);
   });
 
+  it("are made once for a name that one request repeats", () => {
+    const issuer = new Issuer();
+    const mesh = new ModelMesh([issuer]);
+    mesh.share([trust], "web");
+    const web = mesh.connect("web");
+    expect(web.subscribe("secret", ["identity", "trust", "identity"]).settle()).toEqual(["secret +identity", "secret +trust"]);
+    expect(issuer.opened).toHaveLength(1);
+  });
+
   it("are not sent to a sidecar that reconnects with a good one", () => {
     const issuer = new Issuer();
     issuer.good = "v1";
