@@ -1,35 +1,13 @@
 /** What the admin port answers. */
-import type { CertificateAuthority } from "../../ca/authority.ts";
-import type { LeafSecrets } from "../../ca/leaf-secrets.ts";
 import type { DeltaServer } from "../../xds-server/delta/delta-server.ts";
-import type { EncodedResource } from "../../xds-server/delta/feed.ts";
-import type { Collection } from "../collections/collection.ts";
 import type { Graph } from "../collections/graph.ts";
-import type { JwksState } from "../../crds/authentication-policy/index.ts";
 import { readExplainRequest } from "../explain/explain-request.ts";
 import { explain } from "../explain/explain.ts";
-import type { Mesh } from "../mesh/mesh.ts";
-import type { SourceEntry } from "../model/source-entry.ts";
-import type { FileSource } from "../sources/files/file-source.ts";
-import type { PolicyProgress } from "../status/policy-progress.ts";
 import { policyStatuses } from "../status/policy-status.ts";
-import type { Metrics } from "./metrics.ts";
+import type { AdminParts } from "./parts.ts";
 import type { AdminResponse, AdminRoute } from "./server.ts";
 import { sidecars } from "./sidecars.ts";
 import { subscriberConfig } from "./subscriber-config.ts";
-
-export interface AdminParts {
-  readonly graph: Graph;
-  readonly mesh: Mesh;
-  readonly server: DeltaServer;
-  readonly leaves: LeafSecrets<EncodedResource>;
-  readonly authority: CertificateAuthority;
-  readonly files: FileSource;
-  readonly metrics: Metrics;
-  readonly progress: PolicyProgress;
-  readonly jwks: Collection<string, JwksState>;
-  readonly sources: ReadonlyMap<string, Collection<string, SourceEntry>>;
-}
 
 export function adminRoutes(parts: AdminParts): AdminRoute[] {
   registerSampledMetrics(parts);

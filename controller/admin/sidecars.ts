@@ -1,5 +1,5 @@
 import type { StreamStatus } from "../../xds-server/delta/stream-status.ts";
-import type { AdminParts } from "./routes.ts";
+import type { AdminParts } from "./parts.ts";
 
 /** What `seawall proxy status` shows of one pod that should have a sidecar. */
 export interface SidecarStatus {

@@ -3,7 +3,7 @@
  * is what `explain` judges by and what the Envoy configuration is made of.
  */
 import { acceptedIssuers, type AuthenticationPolicySpec } from "../../crds/authentication-policy/index.ts";
-import { type AccessPolicySpec, callersOf, checkIssuers } from "../../crds/access-policy/index.ts";
+import { type AccessPolicySpec, checkIssuers } from "../../crds/access-policy/index.ts";
 import { errorsOf } from "../../crds/core/violation.ts";
 import { effectivePolicy, type Overridden, SPECIFICITY, type Specificity } from "../../crds/core/override.ts";
 import { type DefaultAccess, meshSettings } from "../../crds/mesh-config/index.ts";
@@ -18,6 +18,7 @@ import { type Collection, type Index, SINGLETON, type SingletonKey, type Transfo
 import type { Graph } from "../collections/graph.ts";
 import type { SourceEntry } from "../model/source-entry.ts";
 import { calledPort, type Workload, type WorkloadPort } from "../model/workload.ts";
+import { audienceOf } from "./audience.ts";
 import type { Inventory } from "./inventory.ts";
 import {
   coversPort,
@@ -30,7 +31,6 @@ import {
   selectedLabels,
 } from "./policy-entry.ts";
 import { defaultAccess, type MeshSettings } from "./settings.ts";
-import { EVERYONE } from "./service-ports.ts";
 
 /** A policy that overrides others here, and those that it overrides. */
 export interface Acting<Spec> {
@@ -198,20 +198,4 @@ function specificityOf(entry: PolicyEntry, workload: Workload, port: WorkloadPor
     return scope.namespace === undefined ? SPECIFICITY.cluster : SPECIFICITY.namespace;
   });
   return ranks.reduce((highest, rank) => (rank > highest ? rank : highest), SPECIFICITY.cluster);
-}
-
-function audienceOf(access: readonly PolicyEntry<AccessPolicySpec>[], defaultAccess: DefaultAccess): readonly string[] {
-  const allowing = access.flatMap((entry) => {
-    const { policy } = entry;
-    return policy.state === "valid" && policy.object.spec.action === "Allow" ? [policy.object] : [];
-  });
-  const enforced = allowing.some((policy) => policy.spec.enforcement !== "Audit");
-  if (defaultAccess === "Audit" || (defaultAccess === "Allow" && !enforced)) return [EVERYONE];
-  const callers = new Set<string>();
-  for (const policy of allowing) {
-    const who = callersOf(policy);
-    if (who === "everyone") return [EVERYONE];
-    for (const caller of who) callers.add(`${caller.namespace}/${caller.serviceAccount}`);
-  }
-  return [...callers].sort();
 }

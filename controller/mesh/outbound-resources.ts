@@ -16,7 +16,8 @@ import type { Workload } from "../model/workload.ts";
 import type { Inventory } from "./inventory.ts";
 import { OUTBOUND, outboundCluster, outboundRoutes, serviceVirtualHost, virtualHostEntry } from "./outbound.ts";
 import { MESH, resource, resourceId, sameResource, serializedResource } from "./resources.ts";
-import { type Backend, EVERYONE } from "./service-ports.ts";
+import { EVERYONE } from "./audience.ts";
+import type { Backend } from "./service-ports.ts";
 import type { ServiceRoutes } from "./service-routes.ts";
 import type { MeshSettings } from "./settings.ts";
 

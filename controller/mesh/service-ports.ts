@@ -8,6 +8,7 @@ import type { PortProtocol } from "../model/protocol.ts";
 import { selectorMatches, servicePortKey, type Service, type ServicePort, type ServicePortRef } from "../model/service.ts";
 import type { SourceEntry } from "../model/source-entry.ts";
 import { resolveTarget } from "../model/workload.ts";
+import { EVERYONE } from "./audience.ts";
 import type { WorkloadPolicies } from "./effective-policies.ts";
 import type { Inventory } from "./inventory.ts";
 
@@ -22,8 +23,6 @@ export interface Backend {
   /** Who may call: `*`, `<namespace>/*` or `<namespace>/<service account>`, sorted. */
   readonly audience: readonly string[];
 }
-
-export const EVERYONE = "*";
 
 /** A pod port that answers for a service port. */
 interface PodEndpoint {
