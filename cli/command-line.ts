@@ -12,6 +12,10 @@ const COMMANDS: readonly CommandEntry[] = [
   { name: "serve", summary: "run the control plane", load: () => import("./commands/serve.ts") },
   { name: "sidecar", summary: "run the sidecar of a pod: a supervised Envoy", load: () => import("./commands/sidecar.ts") },
   { name: "token", summary: "make the tokens with which sidecars join the mesh", load: () => import("./commands/token.ts") },
+  { name: "explain", summary: "say whether a request would be allowed, and why", load: () => import("./commands/explain.ts") },
+  { name: "proxy", summary: "look into sidecars: status and configuration", load: () => import("./commands/proxy.ts") },
+  { name: "validate", summary: "check objects and policies", load: () => import("./commands/validate.ts") },
+  { name: "translate", summary: "show the Envoy configuration that policies become", load: () => import("./commands/translate.ts") },
   { name: "completion", summary: "print the completion script of a shell", load: () => import("./commands/completion.ts") },
 ];
 
