@@ -23,7 +23,7 @@ export interface PolicyEntry<Spec = unknown> {
   readonly scopes: readonly TargetScope[];
   readonly policy:
     | { readonly state: "valid"; readonly object: KubernetesObject<Spec> }
-    | { readonly state: "invalid"; readonly violations: readonly Violation[] };
+    | { readonly state: "invalid"; readonly violations: readonly Violation[]; readonly lastGood?: KubernetesObject<Spec> };
 }
 
 interface Targets {
@@ -46,8 +46,16 @@ export function policyEntry<Spec>(key: string, entry: SourceEntry): PolicyEntry<
   }
   const { kind, name, namespace } = entry.identity;
   const metadata: ObjectMeta = { name, ...(namespace === undefined ? {} : { namespace }) };
-  const spec = (isRecord(entry.partial) && isRecord(entry.partial["spec"]) ? entry.partial["spec"] : {}) as Targets;
-  return { key, kind, metadata, scopes: scopesOf(namespace, spec), policy: { state: "invalid", violations: entry.violations } };
+  const lastGood = entry.lastGood as KubernetesObject<Spec> | undefined;
+  const readable = isRecord(entry.partial) && isRecord(entry.partial["spec"]) ? entry.partial["spec"] : undefined;
+  return {
+    key,
+    kind,
+    metadata,
+    // Of a document that cannot be read at all the last good state tells what it protects; what it says itself is more.
+    scopes: scopesOf(namespace, (readable ?? lastGood?.spec ?? {}) as Targets),
+    policy: { state: "invalid", violations: entry.violations, ...(lastGood === undefined ? {} : { lastGood }) },
+  };
 }
 
 /** What a spec protects; anything that cannot be read widens it to all that the policy could reach. */
