@@ -12,8 +12,8 @@ export interface ApplicationPlan {
   readonly labels?: Readonly<Record<string, string>>;
   /** A TCP port 9000 beside the HTTP port 80; its server speaks first where there is a greeting. */
   readonly tcp?: { readonly greeting?: string };
-  /** False: the pod has no sidecar. */
-  readonly sidecar?: boolean;
+  /** `none`: the pod has none, and none is expected. `later`: the test starts it. */
+  readonly sidecar?: "none" | "later";
 }
 
 /** An application that runs. */
@@ -35,7 +35,7 @@ export const PROXY_PORT = 15001;
 
 /** The objects of an application, as a file of the mesh. */
 export function applicationYaml(name: string, plan: ApplicationPlan, app: Pick<Application, "address" | "upstream" | "echo">): string {
-  const { namespace = "shop", serviceAccount = name, labels = {}, sidecar = true } = plan;
+  const { namespace = "shop", serviceAccount = name, labels = {}, sidecar } = plan;
   const ports = [`${HTTP_PORT}=${app.upstream.port}`, ...(app.echo === undefined ? [] : [`${TCP_PORT}=${app.echo.port}`])];
   const containerPorts = [
     { name: "http", containerPort: HTTP_PORT },
@@ -47,7 +47,7 @@ export function applicationYaml(name: string, plan: ApplicationPlan, app: Pick<A
   ];
   const annotations = {
     "seawall.dev/application-ports": ports.join(","),
-    ...(sidecar ? {} : { "seawall.dev/inject": "false" }),
+    ...(sidecar === "none" ? { "seawall.dev/inject": "false" } : {}),
   };
   return documents(
     { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: serviceAccount, namespace } },

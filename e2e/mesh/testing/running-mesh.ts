@@ -84,7 +84,7 @@ export class RunningMesh<Name extends string> {
     await this.startControlPlane();
     await Promise.all(
       this.#names()
-        .filter((name) => this.#plan.applications[name].sidecar !== false)
+        .filter((name) => this.#plan.applications[name].sidecar === undefined)
         .map((name) => this.#startSidecar(name)),
     );
     await this.synced();

@@ -1,0 +1,15 @@
+import type { TLSSocket } from "node:tls";
+import { connectTo, type Server } from "../../support/http-client.ts";
+
+/** The certificates that a TLS server presents, leaf first, as PEM. */
+export async function servedChain(server: Server): Promise<string> {
+  const socket = (await connectTo(server)) as TLSSocket;
+  const pems: string[] = [];
+  for (let certificate = socket.getPeerX509Certificate(); certificate !== undefined; certificate = certificate.issuerCertificate) {
+    const pem = certificate.toString();
+    if (pems.includes(pem)) break;
+    pems.push(pem);
+  }
+  socket.destroy();
+  return pems.join("");
+}

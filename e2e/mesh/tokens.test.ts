@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createJoinToken } from "../../ca/join-token.ts";
+import { seawall, startSeawall } from "../../cli/testing/run-seawall.ts";
+import { XDS_PORT } from "./testing/control-plane.ts";
+import { eventually } from "./testing/eventually.ts";
+import { type RunningMesh, startMesh } from "./testing/running-mesh.ts";
+
+const FILES = {
+  "mesh.yaml": `
+apiVersion: seawall.dev/v1alpha1
+kind: MeshConfig
+metadata: { name: mesh }
+spec: { trustDomain: shop.example, access: { default: Deny } }
+---
+apiVersion: seawall.dev/v1alpha1
+kind: AccessPolicy
+metadata: { name: orders, namespace: shop }
+spec:
+  targetRefs: [{ kind: Service, name: orders }]
+  action: Allow
+  rules: [{ name: shop, from: [{ serviceAccounts: [web, batch] }] }]
+`,
+};
+
+let shop: RunningMesh<"web" | "orders" | "batch" | "stolen">;
+
+beforeAll(async () => {
+  const later = { sidecar: "later" } as const;
+  shop = await startMesh({ applications: { web: later, orders: {}, batch: later, stolen: later }, files: FILES });
+});
+
+afterAll(() => shop.stop());
+
+const token = (pod: string, ttl: number): ReturnType<typeof createJoinToken> =>
+  createJoinToken(shop.stateFolder, { namespace: "shop", pod, ttl });
+
+const sidecarOptions = (file: string): string[] => [
+  ...["sidecar", "--token-file", file, "--control-plane", `${shop.address}:${XDS_PORT}`],
+  ...["--ca-file", join(shop.stateFolder, "trust.pem")],
+];
+
+function tokenFile(name: string, content: string): string {
+  const file = join(shop.stateFolder, "..", `${name}.token`);
+  writeFileSync(file, content, { mode: 0o600 });
+  return file;
+}
+
+describe("a join token", () => {
+  it("gets its own pod's configuration, whatever its bearer says it is", async () => {
+    const { token: stolen } = await token("stolen", 3_600_000);
+    const envoy = await shop.startSidecarWith(stolen, "shop/orders");
+    await envoy.waitReady();
+    expect(await envoy.admin("/certs")).toContain("spiffe://shop.example/ns/shop/sa/stolen");
+    const [certificates, configuration] = [await envoy.admin("/certs"), await envoy.admin("/config_dump?include_eds")];
+    const own = shop.app("stolen").address;
+    expect(await envoy.admin("/listeners")).toContain(`${own}:8080`);
+    for (const text of [certificates, await envoy.admin("/listeners"), configuration.replaceAll('"shop/orders"', "")]) {
+      expect(text).not.toContain("sa/orders");
+      expect(text).not.toContain(shop.app("orders").address);
+    }
+    const status = (await shop.sidecars()).find(({ subscriber }) => subscriber === "shop/stolen");
+    expect(status).toMatchObject({ connected: true, synced: true });
+    await envoy.stop();
+  });
+
+  it("of a pod that does not exist is refused in words", async () => {
+    const { token: foreign } = await token("nonesuch", 3_600_000);
+    const envoy = await shop.startSidecarWith(foreign, "shop/orders");
+    await eventually("Envoy is told", () => (envoy.stderr().includes("there is no pod shop/nonesuch") ? true : undefined));
+    expect(await envoy.admin("/listeners")).toBe("");
+    await envoy.stop();
+  });
+
+  it("that has expired is refused in words, by the sidecar before it starts and by the control plane", async () => {
+    const { token: old, expiresAt } = await token("stolen", 1_000);
+    const envoy = await shop.startSidecarWith(old, "shop/stolen");
+    await eventually("the token expires", () => (Date.now() > expiresAt ? true : undefined));
+    await eventually("Envoy is told", () => (envoy.stderr().includes("the join token expired on ") ? true : undefined));
+    await envoy.stop();
+    const { code, messages } = await seawall(sidecarOptions(tokenFile("old", old)));
+    expect(code).not.toBe(0);
+    expect(messages).toMatch(/expired .* ago\. Make a new one: .*seawall token create/s);
+  });
+
+  it("made by another control plane is refused in words", async () => {
+    const [header = "", payload = "", signature = ""] = (await token("stolen", 3_600_000)).token.split(".");
+    const bent = signature.startsWith("A") ? `B${signature.slice(1)}` : `A${signature.slice(1)}`;
+    const envoy = await shop.startSidecarWith(`${header}.${payload}.${bent}`, "shop/stolen");
+    await eventually("Envoy is told", () => (envoy.stderr().includes("not signed by this control plane") ? true : undefined));
+    await envoy.stop();
+  });
+});
+
+describe("seawall sidecar", () => {
+  it("renews its token at half its life, and what is open outlives the first token", async () => {
+    const { token: first, expiresAt } = await token("web", 6_000);
+    const file = tokenFile("web", first);
+    const sidecar = startSeawall(sidecarOptions(file));
+    await sidecar.messages.waitFor((line) => line.includes("ready after"));
+    using stream = await shop.stream("web", "orders");
+    const tokens = new Set([first]);
+    await eventually("the token was renewed twice, and the first has expired", async () => {
+      tokens.add(readFileSync(file, "utf8").trim());
+      expect((await shop.call("web", "orders")).status).toBe(200);
+      return tokens.size >= 3 && Date.now() > expiresAt ? true : undefined;
+    });
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    await stream.flows();
+    // The control plane ended the stream before the token's end; the sidecar came back with the new one.
+    const reconnected = await eventually("it is connected", async () => {
+      const status = (await shop.sidecars()).find(({ subscriber }) => subscriber === "shop/web");
+      return status?.synced === true ? status : undefined;
+    });
+    expect(reconnected.stream!.connectedAt).toBeGreaterThan(0);
+    sidecar.child.kill("SIGTERM");
+    expect(await sidecar.ended).toBe(0);
+  });
+
+  it("writes the access log as JSON on its stdout, and everything else on stderr", async () => {
+    const { token: fresh } = await token("batch", 3_600_000);
+    const sidecar = startSeawall(sidecarOptions(tokenFile("batch", fresh)));
+    await sidecar.messages.waitFor((line) => line.includes("ready after"));
+    const { requestId, status } = await shop.call("batch", "orders");
+    expect(status).toBe(200);
+    const line = await sidecar.output.waitFor((text) => text.includes(requestId));
+    expect(JSON.parse(line)).toMatchObject({ direction: "outbound", workload: "shop/batch", verdict: "allowed" });
+    for (const text of sidecar.output.items) expect(() => JSON.parse(text) as unknown).not.toThrow();
+    sidecar.child.kill("SIGTERM");
+    expect(await sidecar.ended).toBe(0);
+  });
+});
