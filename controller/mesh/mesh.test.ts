@@ -133,6 +133,16 @@ describe("a mesh", () => {
     expect(report.collections.get("inbound-resources")?.recomputed).toBe(1);
     expect(report.collections.get("inbound-listeners")).toBeUndefined();
   });
+
+  it("recomputes nothing of the callers when an endpoint goes, whatever their service speaks", () => {
+    const callers = Array.from({ length: 20 }, (_, index) => pod(`web-${index}`, `127.52.0.${index + 1}`, { account: "web" }));
+    const ledger = service("ledger", { app: "orders" }, { appProtocol: "tcp" });
+    const test = new TestMesh([...SHOP, ...callers, ledger, allow("orders", "orders", ["web"])]);
+    test.set(pod("orders-b", "127.50.0.3", { account: "orders", labels: { app: "orders" }, ready: false }));
+    const report = test.tick();
+    expect(report.collections.get("endpoints")).toEqual({ recomputed: 2, changed: 2 });
+    expect(report.collections.get("pod-resources")).toEqual({ recomputed: 1, changed: 0 });
+  });
 });
 
 describe("incremental and from scratch", () => {

@@ -109,28 +109,18 @@ export function outboundRoutes(
   return Buffer.concat([head, ...entries, virtualHostEntry(notVisible(workload))]);
 }
 
-/** The explicit HTTP proxy of a standalone pod. */
-export function outboundProxyListener(workload: string, address: string, port: number): Listener {
+/** The explicit HTTP proxy of a standalone workload's pods, but for its address. */
+export function outboundProxyListener(workload: string): Listener {
   return outboundListener({
     name: OUTBOUND,
-    address,
-    port,
     filters: [networkFilter("http", outboundHttpConnectionManager({ routeConfigName: OUTBOUND, accessLog: outboundHttpLog(workload) }))],
   });
 }
 
-/** The loopback port through which a standalone pod reaches a TCP service. */
-export function outboundTcpListener(
-  workload: string,
-  backend: { readonly ref: ServicePortRef; readonly protocol: PortProtocol; readonly endpoints: readonly ServiceEndpoint[] },
-  address: string,
-  port: number,
-): Listener {
-  const { ref } = backend;
+/** The listener through which a standalone workload's pods reach a TCP service, but for its address. */
+export function outboundTcpListener(workload: string, ref: ServicePortRef, tunnelled: boolean): Listener {
   return outboundListener({
     name: outboundName(ref),
-    address,
-    port,
     filters: [
       networkFilter(
         "tcp",
@@ -138,9 +128,7 @@ export function outboundTcpListener(
           statPrefix: "outbound",
           clusterSpecifier: { case: "cluster", value: outboundName(ref) },
           idleTimeout: { seconds: 0n, nanos: 0 },
-          ...(isTunnelled(backend.protocol, backend.endpoints)
-            ? { tunnelingConfig: { hostname: `${ref.service}.${ref.namespace}:${ref.port}` } }
-            : {}),
+          ...(tunnelled ? { tunnelingConfig: { hostname: `${ref.service}.${ref.namespace}:${ref.port}` } } : {}),
           accessLog: [tcpLog("outbound", workload)],
         }),
       ),

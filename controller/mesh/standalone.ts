@@ -17,7 +17,7 @@ import type { InboundResources } from "./inbound-resources.ts";
 import { inboundName } from "./inbound.ts";
 import type { Inventory } from "./inventory.ts";
 import { identityOf, type OutboundResources, visibleLayer } from "./outbound-resources.ts";
-import { outboundProxyListener, outboundTcpListener } from "./outbound.ts";
+import { isTunnelled, OUTBOUND, outboundProxyListener, outboundTcpListener } from "./outbound.ts";
 import { type IdentifiedResource, resource, sameResource, serializedResource } from "./resources.ts";
 import type { Backend } from "./service-ports.ts";
 
@@ -27,6 +27,11 @@ export interface StandalonePods {
   readonly subscribers: Collection<string, Subscriber>;
   /** The loopback port of every TCP service port, the same at every pod, on the pod's own address. */
   readonly tcpPorts: Collection<string, number>;
+}
+
+interface TcpService {
+  readonly ref: ServicePortRef;
+  readonly tunnelled: boolean;
 }
 
 /** The loopback ports of TCP services: enough room that services seldom share a slot, and every slot has room for some. */
@@ -41,30 +46,39 @@ export function standalonePods(
   inbound: InboundResources,
   outbound: OutboundResources,
 ): StandalonePods {
-  const tcpPorts = allocateTcpPorts(graph, backends);
+  const tcpServices = graph.derive("tcp-services", backends, ({ ref, protocol, endpoints }): TcpService | undefined =>
+    protocol === "tcp" ? { ref, tunnelled: isTunnelled(protocol, endpoints) } : undefined,
+  );
+  const tcpPorts = allocateTcpPorts(graph, tcpServices);
+  const proxies = graph.derive("outbound-proxies", inventory.workloads, ({ namespace, name }) =>
+    toBinary(ListenerSchema, outboundProxyListener(`${namespace}/${name}`)),
+  );
 
   const podResources = graph.derive("pod-resources", inventory.pods, (pod, _key, context): readonly IdentifiedResource[] | undefined => {
     const workload = context.fetch(inventory.workloadOfPod, pod.key);
     const listeners = workload === undefined ? undefined : context.fetch(inbound.listeners, workload.key);
-    if (workload === undefined || listeners === undefined) return undefined;
-    const label = `${workload.namespace}/${workload.name}`;
+    const proxy = workload === undefined ? undefined : context.fetch(proxies, workload.key);
+    if (workload === undefined || listeners === undefined || proxy === undefined) return undefined;
     const own: IdentifiedResource[] = [];
+    const listen = (name: string, bytes: Uint8Array, port: number): void => {
+      const address = toBinary(ListenerSchema, listenerAddress(pod.address, port));
+      own.push(serializedResource(pod.key, ListenerSchema, name, Buffer.concat([bytes, address])));
+    };
     for (const { port, bytes } of listeners) {
       const name = inboundName(port.number);
-      const address = toBinary(ListenerSchema, listenerAddress(pod.address, port.number));
-      own.push(serializedResource(pod.key, ListenerSchema, name, Buffer.concat([bytes, address])));
+      listen(name, bytes, port.number);
       own.push(
         resource(pod.key, ClusterSchema, name, applicationCluster(name, "127.0.0.1", applicationPort(pod, port.number), port.protocol)),
       );
     }
-    const proxy = outboundProxyListener(label, pod.address, pod.proxyPort);
-    own.push(resource(pod.key, ListenerSchema, proxy.name, proxy));
+    listen(OUTBOUND, proxy, pod.proxyPort);
     for (const ref of context.fetch(outbound.visible, identityOf(workload)) ?? []) {
+      // Not the backend: its endpoints come and go, and no listener with them.
+      const service = context.fetch(tcpServices, servicePortKey(ref));
       const loopback = context.fetch(tcpPorts, servicePortKey(ref));
-      const backend = context.fetch(backends, servicePortKey(ref));
-      if (loopback === undefined || backend === undefined) continue;
-      const listener = outboundTcpListener(label, backend, pod.address, loopback);
-      own.push(resource(pod.key, ListenerSchema, listener.name, listener));
+      if (service === undefined || loopback === undefined) continue;
+      const listener = outboundTcpListener(`${workload.namespace}/${workload.name}`, ref, service.tunnelled);
+      listen(listener.name, toBinary(ListenerSchema, listener), loopback);
     }
     return own;
   });
@@ -90,10 +104,8 @@ export function workloadLayer(workload: string): string {
 }
 
 /** A service's port depends on its name, and on the few services that share its slot: it stays when others come and go. */
-function allocateTcpPorts(graph: Graph, backends: Collection<string, Backend>): Collection<string, number> {
-  const tcp = graph.derive("tcp-service-ports", backends, (backend): ServicePortRef | undefined =>
-    backend.protocol === "tcp" ? backend.ref : undefined,
-  );
+function allocateTcpPorts(graph: Graph, services: Collection<string, TcpService>): Collection<string, number> {
+  const tcp = graph.derive("tcp-service-ports", services, ({ ref }) => ref);
   const bySlot = graph.index("tcp-service-ports-by-slot", tcp, (ref) => [String(slotOf(servicePortKey(ref)))]);
   return graph.derive("tcp-loopback-ports", tcp, (ref, key, context) => {
     const slot = slotOf(key);

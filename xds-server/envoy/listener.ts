@@ -49,18 +49,17 @@ export function inboundListener(input: {
   });
 }
 
-/** An outbound listener on an address of the pod's own. */
+/** An outbound listener; without `bind` its address is still to be added. */
 export function outboundListener(input: {
   readonly name: string;
-  readonly address: string;
-  readonly port: number;
+  readonly bind?: { readonly address: string; readonly port: number };
   readonly filters: NetworkFilters;
 }): Listener {
   return create(ListenerSchema, {
     name: input.name,
     trafficDirection: TrafficDirection.OUTBOUND,
     enableReusePort: false,
-    address: socketAddress(input.address, input.port),
+    ...(input.bind === undefined ? {} : { address: socketAddress(input.bind.address, input.bind.port) }),
     defaultFilterChain: { name: "outbound", filters: input.filters },
   });
 }
