@@ -2,14 +2,12 @@
 import type { EncodedResource } from "../../xds-server/delta/feed.ts";
 import type { JwksState } from "../../crds/authentication-policy/index.ts";
 import type { KubernetesObject } from "../../crds/core/object.ts";
-import { KINDS } from "../../crds/kinds.ts";
 import type { Collection, SingletonKey, Source } from "../../controller/collections/collection.ts";
 import { Graph } from "../../controller/collections/graph.ts";
 import { buildMesh, type Mesh } from "../../controller/mesh/mesh.ts";
 import { type SourceEntry, sourceKey } from "../../controller/model/source-entry.ts";
+import { SOURCE_KINDS } from "../../controller/source-kinds.ts";
 import { wantedJwks } from "../../controller/sources/wanted-jwks.ts";
-
-const KUBERNETES = ["Namespace", "ServiceAccount", "Pod", "Service", "EndpointSlice", "Secret", "ConfigMap"];
 
 export interface OfflineMesh {
   readonly mesh: Mesh;
@@ -23,8 +21,9 @@ export interface OfflineMesh {
 /** Builds the mesh of the entries. `keys` stands for every remote key set; without it they count as not fetched. */
 export function offlineMesh(entries: ReadonlyMap<string, SourceEntry>, keys?: string): OfflineMesh {
   const graph = new Graph({ schedule: () => undefined });
-  const kinds = [...KUBERNETES, ...KINDS.map(({ kind }) => kind)];
-  const sources = new Map(kinds.map((kind): [string, Source<string, SourceEntry>] => [kind, graph.source<string, SourceEntry>(kind)]));
+  const sources = new Map(
+    SOURCE_KINDS.map((kind): [string, Source<string, SourceEntry>] => [kind, graph.source<string, SourceEntry>(kind)]),
+  );
   const sourceOf = (kind: string): Source<string, SourceEntry> => {
     const source = sources.get(kind);
     if (source === undefined) throw new Error(`no source of kind ${kind}`);

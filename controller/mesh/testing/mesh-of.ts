@@ -6,12 +6,11 @@ import type { EncodedResource } from "../../../xds-server/delta/feed.ts";
 import type { SingletonKey, Source } from "../../collections/collection.ts";
 import { Graph } from "../../collections/graph.ts";
 import type { TickReport } from "../../collections/tick-report.ts";
+import { SOURCE_KINDS } from "../../source-kinds.ts";
 import { type SourceEntry, sourceKey } from "../../model/source-entry.ts";
 import { checkObject } from "../../sources/files/known-kind.ts";
 import { errorsOf } from "../../../crds/core/violation.ts";
 import { buildMesh, type Mesh } from "../mesh.ts";
-
-const KUBERNETES = ["Namespace", "ServiceAccount", "Pod", "Service", "EndpointSlice", "Secret", "ConfigMap"];
 
 export class TestMesh {
   readonly graph: Graph;
@@ -21,9 +20,7 @@ export class TestMesh {
 
   constructor(objects: Iterable<KubernetesObject> = []) {
     this.graph = new Graph({ schedule: () => undefined, onError: (fault) => this.faults.push(fault) });
-    this.#sources = new Map(
-      [...KUBERNETES, ...KINDS.map(({ kind }) => kind)].map((kind) => [kind, this.graph.source<string, SourceEntry>(kind)]),
-    );
+    this.#sources = new Map(SOURCE_KINDS.map((kind) => [kind, this.graph.source<string, SourceEntry>(kind)]));
     const jwks = this.graph.source<string, JwksState>("jwks");
     const trust = this.graph.source<SingletonKey, EncodedResource>("trust");
     this.mesh = buildMesh(this.graph, { source: (kind) => this.#source(kind), jwks, trust });
