@@ -197,7 +197,7 @@ export class DeltaServer {
         calls?.delete(admitted);
         if (calls?.size === 0) this.#calls.delete(subscriber);
         // A client that reads nothing never sees the end of its stream: the connection goes with it.
-        if (reason !== "client") this.#clock.after(GRACE_MS, () => call.writableFinished || this.#transport.cut(peer));
+        if (reason !== "client") this.#clock.after(GRACE_MS, () => call.writableFinished || call.cancelled || this.#transport.cut(peer));
         observer?.onDisconnected?.(subscriber, peer, reason);
       },
     });

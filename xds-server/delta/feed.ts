@@ -23,6 +23,7 @@ export interface EncodedResource {
 
 export interface Layer {
   readonly key: string;
+  /** Never altered once it was fed: what differs is told from the set that was fed before. */
   readonly resources: ReadonlySet<ResourceId>;
 }
 

@@ -1,16 +1,18 @@
 import { describe, expect, it } from "@jest/globals";
+import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { type RunningEnvoy, startEnvoy } from "../../e2e/support/envoy.ts";
 import type { DeltaServerOptions } from "./delta-server.ts";
-import type { EncodedResource } from "./feed.ts";
+import type { EncodedResource, PrivateResources } from "./feed.ts";
 import { TYPE_URL } from "./resource-types.ts";
 import { envoyBootstrap } from "./testing/envoy-bootstrap.ts";
-import { envoyCluster, envoyEndpoints, envoyListener, envoyRoute } from "./testing/envoy-resources.ts";
+import { envoyCertificate, envoyCluster, envoyEndpoints, envoyListener, envoyRoute } from "./testing/envoy-resources.ts";
 import { FakeClock } from "./testing/fake-clock.ts";
 import { TestAuthority } from "./testing/test-authority.ts";
 import { TestServer } from "./testing/test-server.ts";
@@ -164,5 +166,49 @@ describe("a real Envoy", () => {
     test.share([envoyCluster("one", 3), envoyEndpoints("one", 9)], WEB);
     await test.heard(`acknowledged ${WEB} 2`);
     expect(envoy.stderr()).not.toMatch(/gRPC config stream/);
+  });
+
+  it("becomes ready with nothing in its view, and is not kept waiting for what does not exist", async () => {
+    await using test = await controlPlane();
+    test.admit(TOKEN, WEB);
+    test.share([], WEB);
+    await using envoy = await sidecar(test.target.port);
+    await envoy.waitReady();
+    const { sequence } = test.share([envoyCluster("without-endpoints")], WEB);
+    await test.heard(`acknowledged ${WEB} ${sequence}`);
+    expect((await envoy.stats("warming_clusters")).get("cluster_manager.warming_clusters")).toBe(0);
+  });
+
+  it("serves with its private certificate, and with the next one as soon as that is sent", async () => {
+    const certificates = [authority.certificate(), authority.certificate()];
+    const [first, second] = certificates.map((certificate) => envoyCertificate("identity", certificate));
+    let send: ((resource: EncodedResource) => void) | undefined;
+    const issuer: PrivateResources = {
+      typeUrl: TYPE_URL.secret,
+      handles: (name) => name === "identity",
+      open: (_subscriber, _name, _knownVersion, sendTo) => {
+        send = sendTo;
+        sendTo(first!);
+        return { close: () => undefined };
+      },
+    };
+    await using test = await controlPlane({ privateResources: [issuer] });
+    test.admit(TOKEN, WEB);
+    test.share([envoyListener("in", "routes", "identity"), envoyRoute("routes", "nowhere")], WEB);
+    await using envoy = await sidecar(test.target.port);
+    await envoy.waitReady();
+    const port = await envoy.listenerPort("in");
+    const served = async (): Promise<string> => {
+      const socket = connectTls({ host: "127.0.0.1", port, ca: authority.root, servername: "localhost" });
+      await once(socket, "secureConnect");
+      const { serialNumber } = socket.getPeerCertificate();
+      socket.destroy();
+      return serialNumber;
+    };
+    const serials = certificates.map(({ chain }) => new X509Certificate(chain).serialNumber);
+    expect(await served()).toBe(serials[0]);
+    send!(second!);
+    await envoy.waitForStats("sds.identity.update_success", (stats) => stats.get("sds.identity.update_success") === 2);
+    expect(await served()).toBe(serials[1]);
   });
 });
