@@ -2,13 +2,14 @@
 import { type Decision, evaluateAccess } from "../../crds/access-policy/index.ts";
 import {
   type AuthenticationPolicy,
+  claimHeaders,
   evaluate as evaluateAuthentication,
-  headersBehind,
   issuersByPlace,
   type JwksOf,
   placeName,
   policyId,
   presentedTokens,
+  vouchedHeaders,
 } from "../../crds/authentication-policy/index.ts";
 import type { AccessPolicy } from "../../crds/access-policy/index.ts";
 import { INVALID_RULE, ruleName } from "../../crds/core/policy-name.ts";
@@ -34,6 +35,8 @@ export interface PortDecision {
 export interface DecisionContext {
   readonly workload: Pick<Workload, "namespace" | "name">;
   readonly policies: PortPolicies;
+  /** All ports of the workload, the called one among them. */
+  readonly ports: readonly PortPolicies[];
   readonly settings: MeshSettings;
   readonly jwksOf: JwksOf;
   /** Seconds since 1970. */
@@ -44,10 +47,12 @@ export interface DecisionContext {
  * Decides in the order of the filter chain: a malformed request, then proofs, then access. `request.jwts` are taken as
  * verified already where the request carries no token of its own.
  */
-export async function decide(request: PolicyRequest, context: DecisionContext): Promise<PortDecision> {
+export async function decide(received: PolicyRequest, context: DecisionContext): Promise<PortDecision> {
   const { policies, settings, workload } = context;
   const port = calledPort(policies.port);
-  const authentication = port.protocol === "HTTP" ? objectOf<AuthenticationPolicy>(policies.authentication?.policy) : undefined;
+  const authentication = authenticationAt(policies);
+  const vouched = new Set(context.ports.flatMap((other) => vouchedHeaders(authenticationAt(other)?.spec ?? NOTHING)));
+  const request: PolicyRequest = { ...received, headers: received.headers.filter(([name]) => !vouched.has(name)) };
   const judged = (jwts: readonly VerifiedJwt[], headers = request.headers): Decision =>
     evaluateAccess(
       { ...request, headers, jwts },
@@ -81,8 +86,14 @@ export async function decide(request: PolicyRequest, context: DecisionContext): 
     };
   }
   // Where the policy reads no tokens there are none that a claim could come from.
-  const headers = headersBehind(authentication.spec, request.headers, result.jwts.length === 0 ? [] : proofs);
-  return fromAccess(judged(result.jwts, headers), result.jwts);
+  const claimed = claimHeaders(authentication.spec, result.jwts.length === 0 ? [] : proofs);
+  return fromAccess(judged(result.jwts, [...request.headers, ...claimed]), result.jwts);
+}
+
+const NOTHING: AuthenticationPolicy["spec"] = { accept: [] };
+
+function authenticationAt({ port, authentication }: PortPolicies): AuthenticationPolicy | undefined {
+  return calledPort(port).protocol === "HTTP" ? objectOf<AuthenticationPolicy>(authentication?.policy) : undefined;
 }
 
 /** Where a token of an issuer is looked for first. */

@@ -55,15 +55,15 @@ export async function explain(mesh: Mesh, jwks: Collection<string, JwksState>, a
   const behind = [...mesh.workloadPolicies.entries()].flatMap(([, found]) =>
     found.ports
       .filter((port) => port.port.services.includes(service.key) && leadsTo(servicePort.target, port.port))
-      .map((policies) => ({ workload: found.workload, policies })),
+      .map((policies) => ({ workload: found.workload, policies, ports: found.ports })),
   );
   if (behind.length === 0) return { verdict: "unknown", reason: `no pod with a sidecar is behind ${key}`, ...nothing };
   const jwksOf = (uri: string): JwksState => jwks.get(uri) ?? { state: "pending", error: "not fetched yet" };
   const workloads = await Promise.all(
-    behind.map(async ({ workload, policies }) => ({
+    behind.map(async ({ workload, policies, ports }) => ({
       workload: `${workload.namespace}/${workload.name}`,
       port: policies.port.number,
-      decision: await decide(request, { workload, policies, settings, jwksOf, now: Math.floor(now / 1000) }),
+      decision: await decide(request, { workload, policies, ports, settings, jwksOf, now: Math.floor(now / 1000) }),
     })),
   );
   // Any pod may get the request: it is only allowed when every one of them would take it.

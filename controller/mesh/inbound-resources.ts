@@ -62,9 +62,12 @@ export function inboundResources(
     if (mesh === undefined) return [];
     const own: IdentifiedResource[] = [];
     const contributed: InboundHttpContribution[] = [];
-    for (const port of ports) {
+    const contributedTo = ports.map((port) => ({ port, ...contributionsOf(workload, port, mesh, (uri) => context.fetch(jwks, uri)) }));
+    // All ports share one jwt filter, which takes away the claim headers of all its providers wherever it is on. So it is
+    // done everywhere: what a policy vouches for at one port, nobody may bring to another.
+    const vouched = { stripRequestHeaders: contributedTo.flatMap(({ contributions }) => contributions).flatMap(strippedHeaders) };
+    for (const { port, access, contributions } of contributedTo) {
       const number = port.port.number;
-      const { access, contributions } = contributionsOf(workload, port, mesh, (uri) => context.fetch(jwks, uri));
       if (policyProtocol(port.port.protocol) === "TCP") {
         for (const extension of tcpExtensions(number, `${workload.namespace}/${workload.name}`, access))
           own.push(resource(key, TypedExtensionConfigSchema, extension.name, extension));
@@ -73,7 +76,7 @@ export function inboundResources(
         continue;
       }
       contributed.push(...contributions);
-      const routes = inboundRoutes({ port: number, access, contributions });
+      const routes = inboundRoutes({ port: number, access, contributions: [...contributions, vouched] });
       own.push(resource(key, RouteConfigurationSchema, routes.name, routes));
     }
     const jwt = jwtExtension(contributed);
@@ -83,4 +86,8 @@ export function inboundResources(
   const resources = graph.deriveMany("inbound-resources-by-id", ownResources, (own) => own, { equal: sameResource });
   const ids = graph.derive("inbound-resource-ids", ownResources, (own) => own.map(([id]) => id));
   return { listeners, resources, ids };
+}
+
+function strippedHeaders({ stripRequestHeaders = [] }: InboundHttpContribution): readonly string[] {
+  return stripRequestHeaders;
 }

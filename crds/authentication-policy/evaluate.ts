@@ -16,7 +16,14 @@ import { type TokenVerdict, verifyToken } from "./verify-token.ts";
 export interface PlaceVerdict {
   /** Says where, as a person reads it. */
   readonly place: string;
-  readonly verdict: { readonly valid: true; readonly jwt: VerifiedJwt } | { readonly valid: false; readonly why: string };
+  readonly verdict: ValidTokens | { readonly valid: false; readonly why: string };
+}
+
+/** The token whose claims count, and those of the same issuer that came beside it. */
+export interface ValidTokens {
+  readonly valid: true;
+  readonly jwt: VerifiedJwt;
+  readonly more?: readonly VerifiedJwt[];
 }
 
 export type AuthenticationResult =
@@ -88,10 +95,8 @@ async function verifyAll(
   let why = "its issuer is not accepted here";
   for (const { jwt } of issuers) {
     const verdicts = await Promise.all(tokens.map((token) => verdictOf(token, jwt, jwksOf, now)));
-    const [first] = verdicts;
-    if (first?.valid === true && verdicts.every(({ valid }) => valid)) {
-      return { valid: true, jwt: { issuer: first.issuer, claims: first.claims } };
-    }
+    const [token, ...more] = verdicts.flatMap((verdict) => (verdict.valid ? [{ issuer: verdict.issuer, claims: verdict.claims }] : []));
+    if (token !== undefined && more.length + 1 === tokens.length) return { valid: true, jwt: token, more };
     const mine = verdicts.find((verdict) => !verdict.valid && !verdict.otherIssuer);
     if (mine !== undefined && !mine.valid) why = mine.why;
   }

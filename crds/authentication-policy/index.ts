@@ -15,6 +15,7 @@ export const authenticationPolicy: Kind<typeof AuthenticationPolicySpec> = {
   validate,
 };
 
+export { claimHeaders, vouchedHeaders } from "./claim-headers.ts";
 export { acceptedIssuers, type AuthenticationResult, evaluate, type PlaceVerdict, presentedTokens } from "./evaluate.ts";
 export type { JwksOf, JwksState } from "./jwks-state.ts";
 export { type PresentedAt, readTokens } from "./read-tokens.ts";

@@ -117,6 +117,7 @@ const BENDS = {
   ]),
   "header-joined": header((value, name, pick) => [[name, `${pick.from(HEADER_VALUES)}, ${value}`]]),
   "header-joined-tight": header((value, name, pick) => [[name, `${value},${pick.from(HEADER_VALUES)}`]]),
+  "header-joined-to-a-raw-byte": header((value, name) => [[name, `\xff, ${value}`]]),
   "header-padded": header((value, name) => [[name, `  ${value}\t`]]),
   "header-in-upper-case": header((value, name) => [[name.toUpperCase(), value]]),
   "header-empty": header((_, name) => [[name, ""]]),

@@ -19,11 +19,31 @@ export const TOKEN_FAULTS = [
 ] as const;
 export type TokenFault = (typeof TOKEN_FAULTS)[number];
 
+/** How a request carries a token: at places that policies read, and at some that only look like them. */
+export const TOKEN_CARRIERS = {
+  bearer: (token: string) => ({ header: ["authorization", `Bearer ${token}`] }),
+  header: (token: string) => ({ header: ["x-token", token] }),
+  scheme: (token: string) => ({ header: ["authorization", `Token ${token}`] }),
+  query: (token: string) => ({ parameter: `token=${token}` }),
+  "escaped-query": (token: string) => ({ parameter: `%74oken=${token}` }),
+  "lower-case-bearer": (token: string) => ({ header: ["authorization", `bearer ${token}`] }),
+  "bearer-with-more": (token: string) => ({ header: ["authorization", `Bearer ${token} x`] }),
+  "bearer-after-basic": (token: string) => ({ header: ["authorization", `Basic Zm9v, Bearer ${token}`] }),
+  "bearer-with-two-spaces": (token: string) => ({ header: ["authorization", `Bearer  ${token}`] }),
+  bare: (token: string) => ({ header: ["authorization", token] }),
+  "scheme-without-space": (token: string) => ({ header: ["authorization", `Token${token}`] }),
+  "scheme-in-upper-case": (token: string) => ({ header: ["authorization", `TOKEN ${token}`] }),
+  "header-with-scheme": (token: string) => ({ header: ["x-token", `Bearer ${token}`] }),
+} as const satisfies Record<string, (token: string) => { readonly header: readonly [string, string] } | { readonly parameter: string }>;
+export type TokenCarrier = keyof typeof TOKEN_CARRIERS;
+
 export interface TokenPresentation {
   readonly issuer: string;
   /** Beside iss, aud, iat and exp. */
   readonly claims: Readonly<Record<string, unknown>>;
   readonly fault: TokenFault;
+  /** `bearer` when absent. */
+  readonly carrier?: TokenCarrier;
 }
 
 /** Signs tokens of every issuer of the cast with keys of its own. */
