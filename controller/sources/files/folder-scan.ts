@@ -9,6 +9,11 @@ export interface WatchedFolder {
   readonly signature: FileSignature;
   /** Names in the folder that matter; undefined when all do. */
   readonly names?: ReadonlySet<string>;
+  /**
+   * Names that begin with a dot do not matter: no symbolic link was found anywhere that could lead through one. Editors
+   * save by way of such names, and then half of the events are about nothing.
+   */
+  readonly hiddenIgnored?: boolean;
 }
 
 export interface ScannedFile {
@@ -44,6 +49,7 @@ const MANIFEST_NAME = /^[^.#].*\.(?:ya?ml|json)$/i;
 export function scanFolders(roots: readonly string[]): FolderScan {
   const scan = new Scan();
   for (const root of roots) scan.lookAtRoot(root);
+  scan.finish();
   return scan;
 }
 
@@ -53,6 +59,7 @@ class Scan implements FolderScan {
   readonly folders = new Map<string, WatchedFolder>();
   /** Real paths of the folders that are being looked through: a link to one of them leads in a circle. */
   readonly #within: string[] = [];
+  #foundLinks = false;
 
   lookAtRoot(root: string): void {
     // The folder above tells when the root itself goes, comes, or is replaced.
@@ -111,7 +118,13 @@ class Scan implements FolderScan {
     this.#within.pop();
   }
 
+  finish(): void {
+    if (this.#foundLinks) return;
+    for (const [path, folder] of this.folders) this.folders.set(path, { ...folder, hiddenIgnored: folder.names === undefined });
+  }
+
   #follow(link: string, name: string): void {
+    this.#foundLinks = true;
     let target: string;
     let stats: BigIntStats;
     try {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
@@ -48,6 +48,22 @@ describe("a watched folder", () => {
     writeFileSync(join(folder, "b"), "");
     await own;
     expect(reported).toBeGreaterThan(0);
+    picky.close();
+    any.close();
+  });
+
+  it("reports no event of a hidden name where none can matter", async () => {
+    let passed = 0;
+    let report: (passed: number) => void = () => undefined;
+    const first = new Promise<number>((resolve) => (report = resolve));
+    const picky = new FolderWatch(() => report(passed));
+    // The second of two watches of a folder is told last.
+    const any = new FolderWatch(() => passed++);
+    picky.follow(new Map([[folder, { signature: "1", hiddenIgnored: true }]]));
+    any.follow(new Map([[folder, { signature: "1" }]]));
+    writeFileSync(join(folder, ".a.yaml.tmp"), "");
+    renameSync(join(folder, ".a.yaml.tmp"), join(folder, "a.yaml"));
+    expect(await first).toBeGreaterThanOrEqual(2);
     picky.close();
     any.close();
   });

@@ -51,10 +51,10 @@ export class FolderWatch {
         // Not every platform says a name; then any may be meant.
         const name = written === null ? undefined : String(written);
         // A folder that is told of itself is no more what it was; whatever has its path now is watched anew.
-        const names = this.#watchers.get(path)?.folder.names;
+        const watched = this.#watchers.get(path)?.folder;
         const ofItself = kind === "rename" && name === basename(path);
         if (ofItself) this.#close(path);
-        if (ofItself || name === undefined || names === undefined || names.has(name)) this.#onEvent();
+        if (ofItself || name === undefined || watched === undefined || matters(name, watched)) this.#onEvent();
       });
       watcher.on("error", () => {
         this.#close(path);
@@ -72,4 +72,9 @@ export class FolderWatch {
     this.#watchers.get(path)?.watcher.close();
     this.#watchers.delete(path);
   }
+}
+
+function matters(name: string, { names, hiddenIgnored = false }: WatchedFolder): boolean {
+  if (names !== undefined) return names.has(name);
+  return !(hiddenIgnored && name.startsWith("."));
 }
