@@ -18,7 +18,7 @@ const GENERATION_LIMIT = 32 << 20;
 
 /**
  * Builds each distinct response once. Streams that need the same resources get the same bytes, nonce included: a nonce
- * names a content, not a stream. What the last two updates needed is kept.
+ * names a content, not a stream. What the last two updates needed is kept, but for what one subscriber alone could need.
  */
 export class ResponseCache {
   #recent = new Map<string, EncodedResponse>();
@@ -35,6 +35,7 @@ export class ResponseCache {
   }
 
   response(typeUrl: string, added: readonly TableResource[], removed: readonly string[]): EncodedResponse {
+    if (added.some(isForOneView)) return this.#build(typeUrl, added, removed);
     let key = typeUrl;
     for (const resource of added) key += `+${resource.serial}`;
     for (const name of removed) key += `-${JSON.stringify(name)}`;
@@ -64,4 +65,10 @@ export class ResponseCache {
   #nextNonce(): string {
     return String(++this.#nonce);
   }
+}
+
+function isForOneView({ layers }: TableResource): boolean {
+  let views = 0;
+  for (const layer of layers) views += layer.views.size;
+  return views === 1;
 }
