@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { startTcpEcho } from "../support/tcp-echo.ts";
 import { TCP_PORT } from "./testing/application.ts";
 import { type RunningMesh, startMesh } from "./testing/running-mesh.ts";
 import { TcpConversation } from "./testing/tcp-conversation.ts";
@@ -119,5 +120,31 @@ describe("a TCP service whose server speaks first", () => {
     expect((await refused?.closed()) ?? "").toBe("");
     open.say("still here");
     await open.heard("still here");
+  });
+
+  it("is reached behind one name with and without a sidecar", async () => {
+    await shop.edit("ledger.yaml", LEDGER);
+    const legacy = await startTcpEcho({ greeting: GREETING });
+    await shop.edit(
+      "more.yaml",
+      JSON.stringify({
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name: "legacy", namespace: "shop", labels: { app: "ledger" }, annotations: { "seawall.dev/inject": "false" } },
+        spec: { containers: [{ name: "app", ports: [{ name: "tcp", containerPort: legacy.port }] }] },
+        status: { podIP: legacy.address },
+      }),
+    );
+    // A client that speaks first is served by both; only the one without a sidecar may speak first itself.
+    for (let calls = 0; calls < 8; calls++) {
+      using conversation = await shop.connect("web", "ledger");
+      conversation.say("hello");
+      await conversation.heard("hello");
+    }
+    expect(legacy.received.items.length).toBeGreaterThan(0);
+    expect(legacy.received.items.length).toBeLessThan(8);
+    expect(
+      await shop.loggedWith("ledger", { verdict: "allowed", route: undefined, policy: "accesspolicy/shop/ledger/web-keeps-books" }),
+    ).toBeDefined();
   });
 });

@@ -3,6 +3,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createJoinToken } from "../../ca/join-token.ts";
 import { seawall, startSeawall } from "../../cli/testing/run-seawall.ts";
+import type { RunningEnvoy } from "../support/envoy.ts";
 import { XDS_PORT } from "./testing/control-plane.ts";
 import { eventually } from "./testing/eventually.ts";
 import { type RunningMesh, startMesh } from "./testing/running-mesh.ts";
@@ -41,6 +42,9 @@ const sidecarOptions = (file: string): string[] => [
   ...["--ca-file", join(shop.stateFolder, "trust.pem")],
 ];
 
+/** What Envoy has to say; gRPC encodes the spaces of a status message. */
+const words = (envoy: RunningEnvoy): string => envoy.stderr().replaceAll("%20", " ");
+
 function tokenFile(name: string, content: string): string {
   const file = join(shop.stateFolder, "..", `${name}.token`);
   writeFileSync(file, content, { mode: 0o600 });
@@ -68,7 +72,7 @@ describe("a join token", () => {
   it("of a pod that does not exist is refused in words", async () => {
     const { token: foreign } = await token("nonesuch", 3_600_000);
     const envoy = await shop.startSidecarWith(foreign, "shop/orders");
-    await eventually("Envoy is told", () => (envoy.stderr().includes("there is no pod shop/nonesuch") ? true : undefined));
+    await eventually("Envoy is told", () => (words(envoy).includes("there is no pod shop/nonesuch") ? true : undefined));
     expect(await envoy.admin("/listeners")).toBe("");
     await envoy.stop();
   });
@@ -77,7 +81,7 @@ describe("a join token", () => {
     const { token: old, expiresAt } = await token("stolen", 1_000);
     const envoy = await shop.startSidecarWith(old, "shop/stolen");
     await eventually("the token expires", () => (Date.now() > expiresAt ? true : undefined));
-    await eventually("Envoy is told", () => (envoy.stderr().includes("the join token expired on ") ? true : undefined));
+    await eventually("Envoy is told", () => (words(envoy).includes("the join token expired on ") ? true : undefined));
     await envoy.stop();
     const { code, messages } = await seawall(sidecarOptions(tokenFile("old", old)));
     expect(code).not.toBe(0);
@@ -88,7 +92,7 @@ describe("a join token", () => {
     const [header = "", payload = "", signature = ""] = (await token("stolen", 3_600_000)).token.split(".");
     const bent = signature.startsWith("A") ? `B${signature.slice(1)}` : `A${signature.slice(1)}`;
     const envoy = await shop.startSidecarWith(`${header}.${payload}.${bent}`, "shop/stolen");
-    await eventually("Envoy is told", () => (envoy.stderr().includes("not signed by this control plane") ? true : undefined));
+    await eventually("Envoy is told", () => (words(envoy).includes("not signed by this control plane") ? true : undefined));
     await envoy.stop();
   });
 });
