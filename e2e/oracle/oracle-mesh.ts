@@ -52,6 +52,8 @@ export class OracleMesh {
   readonly #jwks: Source<string, JwksState>;
   readonly #fixtures: ReadonlySet<string>;
   readonly #waiting = new Set<() => void>();
+  /** Changes resources on their way to the sidecar, for tests of what configuration that went wrong does. */
+  rewrite: (resource: EncodedResource) => EncodedResource = (resource) => resource;
   /** What Envoy said to configuration that it refused. */
   readonly nacks: string[] = [];
   #faults: unknown[] = [];
@@ -105,7 +107,10 @@ export class OracleMesh {
     this.#fixtures = new Set(this.#put(fixtures(address, applicationPort)));
     for (const source of [...this.#sources.values(), this.#jwks, trust]) source.markSynced();
     graph.tick();
-    feedXds(graph, this.mesh, (update) => void this.server.apply(update));
+    feedXds(graph, this.mesh, ({ resources, ...update }) => {
+      const rewritten = new Map([...resources].map(([id, resource]) => [id, resource && this.rewrite(resource)]));
+      this.server.apply({ ...update, resources: rewritten });
+    });
   }
 
   /** Opens the xDS port. */
