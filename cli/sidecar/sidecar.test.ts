@@ -124,6 +124,7 @@ describe("seawall sidecar", () => {
     await once(other, "listening");
     const sidecar = start(await plane.writeToken("shop/web"));
     await sidecar.messages.waitFor((line) => line.includes(`inbound/${port} cannot listen on ${ADDRESS}:${port}: another program does`));
+    await until(() => plane.refusedListeners().includes(`inbound/${port}`), "the listener is refused for good");
     other.close();
     await once(other, "close");
     await sidecar.messages.waitFor((line) => line === `  inbound   ${ADDRESS}:${port}`);

@@ -24,6 +24,8 @@ export interface TestControlPlane extends AsyncDisposable {
   readonly authority: CertificateAuthority;
   /** How often a token was renewed. */
   readonly renewals: () => number;
+  /** The listeners that a sidecar refuses for good, after what is refused together was tried apart. */
+  refusedListeners(): readonly string[];
   /** Refuses to renew from now on. */
   stopRenewing(): void;
   /** Writes a token for a pod, which need not exist, to a file of its own and returns the path. */
@@ -77,6 +79,12 @@ export async function startTestControlPlane(options: {
     caFile,
     authority,
     renewals: () => renewals,
+    refusedListeners: () =>
+      server
+        .streams()
+        .flatMap(({ types }) => types)
+        .filter(({ typeUrl, outstandingSince }) => typeUrl === TYPE_URL.listener && outstandingSince === undefined)
+        .flatMap(({ rejected }) => rejected),
     stopRenewing: () => void (renewing = false),
     async writeToken(pod, ttlMs = 3_600_000) {
       const [namespace = "", name = ""] = pod.split("/");
