@@ -70,7 +70,7 @@ export interface ScenarioResult {
 }
 
 const FLOOR_SAVES = 30;
-const WARM_UP_EDITS = 5;
+const WARM_UP_EDITS = 20;
 const MESH_EDITS = 10;
 
 export async function runScenario(options: ScenarioOptions): Promise<ScenarioResult> {
