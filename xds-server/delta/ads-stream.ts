@@ -102,7 +102,11 @@ export class AdsStream {
   /** Sends what may be sent now. Returns the bytes that it handed to the transport. */
   flush(): number {
     const before = this.#bytesSent;
-    if (!this.#closed && !this.#writing && this.#hasNews()) this.#sendNext();
+    if (!this.#closed && !this.#writing && this.#hasNews()) {
+      this.#sendNext();
+      // What turned out to be no news, because it is not wanted any more or was refused already, is settled by that.
+      this.#report();
+    }
     return this.#bytesSent - before;
   }
 
@@ -125,9 +129,10 @@ export class AdsStream {
     }
     if (request.nonce !== "") this.#answered(subscription, request);
     const sequence = this.#surroundings.sequence();
-    const shared = this.#withoutPrivate(request, isFirst);
+    const shared = this.#withoutPrivate(request);
     if (isFirst) this.#open(subscription, shared, sequence);
     else if (shared.subscribe.length > 0 || shared.unsubscribe.length > 0) subscription.amend(shared, this.view, sequence);
+    this.#amendPrivate(request, isFirst);
     if (subscription.names.size > MOST_NAMES) {
       this.#events.violated(`more than ${MOST_NAMES} names of ${request.typeUrl}`);
       return;
@@ -306,19 +311,26 @@ export class AdsStream {
     return false;
   }
 
-  /** Opens and closes private resources as the request says, and returns what is left of it for the view. */
-  #withoutPrivate(request: DeltaRequest, isFirst: boolean): DeltaRequest {
-    const sources = this.#surroundings.privateResources.filter((source) => source.typeUrl === request.typeUrl);
-    if (sources.length === 0) return request;
-    const isPrivate = (name: string): boolean => sources.some((source) => source.handles(name));
+  #privateSource(typeUrl: string, name: string): PrivateResources | undefined {
+    return this.#surroundings.privateResources.find((source) => source.typeUrl === typeUrl && source.handles(name));
+  }
+
+  /** What the request says of the view. */
+  #withoutPrivate(request: DeltaRequest): DeltaRequest {
+    if (!this.#surroundings.privateResources.some(({ typeUrl }) => typeUrl === request.typeUrl)) return request;
+    const isShared = (name: string): boolean => this.#privateSource(request.typeUrl, name) === undefined;
+    return { ...request, subscribe: request.subscribe.filter(isShared), unsubscribe: request.unsubscribe.filter(isShared) };
+  }
+
+  /** Opens and closes private resources as the request says. */
+  #amendPrivate(request: DeltaRequest, isFirst: boolean): void {
+    if (!this.#surroundings.privateResources.some(({ typeUrl }) => typeUrl === request.typeUrl)) return;
     for (const name of request.unsubscribe) this.#closePrivate(privateKey(request.typeUrl, name));
     // A name that one request repeats is asked for once: each certificate costs a key.
     for (const name of new Set(request.subscribe)) {
-      const source = sources.find((one) => one.handles(name));
+      const source = this.#privateSource(request.typeUrl, name);
       if (source) this.#openPrivate(source, name, isFirst ? request.initialVersions.get(name) : undefined);
     }
-    const isShared = (name: string): boolean => !isPrivate(name);
-    return { ...request, subscribe: request.subscribe.filter(isShared), unsubscribe: request.unsubscribe.filter(isShared) };
   }
 
   #openPrivate(source: PrivateResources, name: string, knownVersion: string | undefined): void {

@@ -45,7 +45,7 @@ describe("private resources", () => {
     const mesh = new ModelMesh([issuer]);
     mesh.share([trust], "web", "api");
     const [web, api] = [mesh.connect("web"), mesh.connect("api")];
-    expect(web.subscribe("secret", ["identity", "trust"]).settle()).toEqual(["secret +identity", "secret +trust"]);
+    expect(web.subscribe("secret", ["identity", "trust"]).settle()).toEqual(["secret +trust", "secret +identity"]);
     expect(api.subscribe("secret", ["identity"]).settle()).toEqual(["secret +identity"]);
     expect(issuer.opened.map(({ subscriber, name }) => [subscriber, name])).toEqual([
       ["web", "identity"],
@@ -59,7 +59,7 @@ describe("private resources", () => {
     const mesh = new ModelMesh([issuer]);
     mesh.share([trust], "web");
     const web = mesh.connect("web");
-    expect(web.subscribe("secret", ["identity", "trust", "identity"]).settle()).toEqual(["secret +identity", "secret +trust"]);
+    expect(web.subscribe("secret", ["identity", "trust", "identity"]).settle()).toEqual(["secret +trust", "secret +identity"]);
     expect(issuer.opened).toHaveLength(1);
   });
 
@@ -125,6 +125,7 @@ describe("private resources", () => {
     mesh.share([trust]);
     const sidecar = mesh.connect().subscribe("secret", ["identity", "trust"]);
     sidecar.received();
+    sidecar.ack().received();
     sidecar.nack("bad certificate").received();
     expect(sidecar.nacks).toMatchObject([{ names: ["identity"], message: "bad certificate" }]);
     const everything = inspect([mesh.streams, sidecar.stream.types(), sidecar.nacks], { depth: Infinity, showHidden: true });
@@ -141,5 +142,16 @@ describe("private resources", () => {
     sidecar.settle();
     sidecar.subscribe("secret", ["identity"]).received();
     expect(sidecar.stream.ackedThrough).toBe(1);
+  });
+
+  it("that come at once do not make their sidecar look complete before it is", () => {
+    const mesh = new ModelMesh([new Issuer()]);
+    mesh.share([resource("listener", "l"), trust]);
+    const sidecar = mesh.connect();
+    sidecar.subscribe("listener");
+    sidecar.subscribe("secret", ["identity", "trust"]);
+    expect(sidecar.acknowledged).toEqual([]);
+    sidecar.settle();
+    expect(sidecar.acknowledged).toEqual([1]);
   });
 });

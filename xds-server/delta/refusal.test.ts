@@ -72,6 +72,17 @@ describe("a refused resource", () => {
     expect([...(sidecar.stream.types().at(-1)?.rejected ?? [])].sort()).toEqual(["a", "c", "e"]);
   });
 
+  it("keeps no removal away that came with it", () => {
+    const mesh = new ModelMesh();
+    mesh.share([resource("cluster", "old"), resource("cluster", "stays")]);
+    const sidecar = mesh.connect().subscribe("cluster");
+    sidecar.settle();
+    mesh.share([resource("cluster", "bad"), resource("cluster", "stays")]);
+    expect(sidecar.received()).toEqual(["cluster +bad -old"]);
+    expect(sidecar.nack("constraint violated").received()).toEqual(["cluster -old"]);
+    expect(sidecar.nack("for no reason").received()).toEqual([]);
+  });
+
   it("is answered for: the sidecar counts as having judged the update", () => {
     const mesh = new ModelMesh();
     const sidecar = sidecarWithRoutes(mesh);

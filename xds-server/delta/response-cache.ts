@@ -67,8 +67,12 @@ export class ResponseCache {
   }
 }
 
+/** Looks no further than the second view: a global resource may be in thousands of layers. */
 function isForOneView({ layers }: TableResource): boolean {
   let views = 0;
-  for (const layer of layers) views += layer.views.size;
+  for (const layer of layers) {
+    views += layer.views.size;
+    if (views > 1) return false;
+  }
   return views === 1;
 }

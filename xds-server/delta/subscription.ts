@@ -279,6 +279,13 @@ export class Subscription {
     } else {
       for (const { name, version } of resources) this.#rejected.set(name, version);
     }
+    // What it was to remove may have been dropped with the rest, and is innocent. On its own it is not tried again.
+    if (added.length > 0 && removed.length > 0) {
+      this.#dirtyFirst = Math.min(this.#dirtyFirst, first);
+      this.#dirtyLast = Math.max(this.#dirtyLast, first);
+      this.#dirty = new Set([...(this.#dirty ?? []), ...removed]);
+      this.#onlyRemovals = false;
+    }
     this.#settleSuspects();
     this.nacks++;
     const names = privateName === undefined ? [...added, ...removed] : [privateName];
