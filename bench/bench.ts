@@ -21,6 +21,8 @@ async function main(): Promise<number> {
     process.stderr.write(`not finished after ${timeoutMs / 1000} s\n`);
     process.exit(1);
   }, timeoutMs);
+  // An exit by the front door removes the generated folder.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
   const results: ScenarioResult[] = [];
   for (const { shape, insecureXds } of runs) {
     const name = `${shape.sidecars} x ${shape.services} x ${shape.policies} ${insecureXds ? "plaintext" : "TLS"}`;
