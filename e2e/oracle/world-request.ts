@@ -33,7 +33,10 @@ export function callIn(world: OracleWorld, recipe: CallRecipe): OracleCall {
     request.tokens.length === 0 && wanted
       ? [{ issuer: issuer.issuer, claims: { sub: "alice", role: "customer" }, fault: "none" }]
       : request.tokens;
-  const tokens = brought.map((token) => ({ ...token, carrier: carrierOf(token, accepted, recipe.proof) }));
+  const tokens = brought.map((token, index) => ({
+    ...(recipe.proof % 8 === 7 ? withOneScopeLess(token) : token),
+    carrier: carrierOf(token, accepted, recipe.proof, index),
+  }));
   return { port: recipe.port, request: { ...request, tokens } };
 }
 
@@ -46,9 +49,21 @@ const CARRIERS_OF: Readonly<Record<OracleIssuer["from"], readonly TokenCarrier[]
   several: ["header", "bearer"],
 };
 
-/** Mostly where the issuer's tokens are looked for, sometimes anywhere. */
-function carrierOf({ issuer }: TokenPresentation, accepted: readonly OracleIssuer[], proof: number): TokenCarrier {
+/** Mostly where the issuer's tokens are looked for, one after the other where that is in several places; sometimes anywhere. */
+function carrierOf({ issuer }: TokenPresentation, accepted: readonly OracleIssuer[], proof: number, index: number): TokenCarrier {
   const places = CARRIERS_OF[accepted.find((one) => one.issuer === issuer)?.from ?? "bearer"];
-  const usual = places[(proof >> 3) % places.length] ?? "bearer";
+  const usual = places[((proof >> 3) + index) % places.length] ?? "bearer";
   return proof % 7 === 6 ? (CARRIERS[(proof >> 3) % CARRIERS.length] ?? usual) : usual;
+}
+
+/** The rule that the token was made for may ask for all of its scopes. */
+function withOneScopeLess(token: TokenPresentation): TokenPresentation {
+  const claims = Object.entries(token.claims).map(([name, value]) => {
+    if (name !== "scope" && name !== "scp") return [name, value] as const;
+    return [
+      name,
+      typeof value === "string" ? value.split(" ").slice(1).join(" ") : Array.isArray(value) ? value.slice(0, -1) : value,
+    ] as const;
+  });
+  return { ...token, claims: Object.fromEntries(claims) };
 }
