@@ -44,9 +44,10 @@ function tokensOf({ jwt, more = [] }: ValidTokens, issuer: string): readonly Ver
   return jwt.issuer === issuer ? [jwt, ...more] : [];
 }
 
-/** Text, numbers and booleans as they are; lists and objects as JSON in base64; nothing for null and for empty text. */
+/** Text, whole numbers and booleans as they are; other numbers with six decimals; lists and objects as JSON in base64; nothing for null and for empty text. */
 function headerText(value: unknown): string {
   if (typeof value === "string") return value;
-  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (typeof value === "number") return Number.isInteger(value) ? String(value) : value.toFixed(6);
+  if (typeof value === "boolean") return String(value);
   return typeof value === "object" && value !== null ? Buffer.from(JSON.stringify(value)).toString("base64") : "";
 }
