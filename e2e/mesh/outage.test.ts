@@ -51,8 +51,8 @@ describe("a control plane that is killed under traffic", () => {
     const known = await serials();
 
     using stream = await shop.stream("web", "orders");
-    const traffic = new Traffic(() => shop.call("web", "orders"));
-    const unwanted = new Traffic(() => shop.call("web", "orders", { method: "POST" }));
+    using traffic = new Traffic(() => shop.call("web", "orders"));
+    using unwanted = new Traffic(() => shop.call("web", "orders", { method: "POST" }));
     await traffic.goesOn(20);
     await shop.killControlPlane();
     await expect(shop.admin("/healthz")).rejects.toThrow();

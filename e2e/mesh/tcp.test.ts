@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { startTcpEcho } from "../support/tcp-echo.ts";
 import { TCP_PORT } from "./testing/application.ts";
+import { eventually } from "./testing/eventually.ts";
 import { type RunningMesh, startMesh } from "./testing/running-mesh.ts";
 import { TcpConversation } from "./testing/tcp-conversation.ts";
 
@@ -80,8 +81,19 @@ describe("a TCP service whose server speaks first", () => {
     });
   });
 
-  it("tells nothing to a stranger without identity, who is refused by name at the first byte", async () => {
+  it("tells nothing to a stranger without identity who waits, and refuses by name at the first byte", async () => {
+    const { sidecar } = shop.app("ledger");
+    const accepted = async (): Promise<number> =>
+      (await sidecar.stats(`_${TCP_PORT}\\.no_filter_chain_match$|_${TCP_PORT}\\.downstream_cx_total$`))
+        .values()
+        .reduce((sum, value) => sum + value, 0);
+    const before = await accepted();
     using conversation = await TcpConversation.open(shop.app("ledger").address, TCP_PORT);
+    await eventually("the sidecar has given up waiting for a TLS handshake", async () => ((await accepted()) > before ? true : undefined));
+    // Whoever comes later is greeted by the same thread, so the stranger would have been by then.
+    using later = await shop.connect("web", "ledger");
+    await later.heard(GREETING);
+    expect(conversation.received).toBe("");
     conversation.say("hello?");
     expect(await conversation.closed()).toBe("");
     expect(shop.app("ledger").echo!.received.items).not.toContain("hello?");

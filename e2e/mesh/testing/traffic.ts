@@ -2,7 +2,7 @@ import type { CallAnswer } from "./running-mesh.ts";
 import { eventually } from "./eventually.ts";
 
 /** Calls that go on, one after the other, until they are stopped. */
-export class Traffic {
+export class Traffic implements Disposable {
   readonly #statuses: number[] = [];
   readonly #done: Promise<void>;
   #stopping = false;
@@ -19,6 +19,10 @@ export class Traffic {
   async goesOn(calls: number): Promise<void> {
     const enough = this.#statuses.length + calls + 1;
     await eventually(`${calls} more calls have ended`, () => (this.#statuses.length >= enough ? true : undefined));
+  }
+
+  [Symbol.dispose](): void {
+    this.#stopping = true;
   }
 
   /** The statuses of all calls; -1 is one that could not even be made. */
