@@ -3,10 +3,11 @@ import type { DeltaServer } from "../../xds-server/delta/delta-server.ts";
 import type { Graph } from "../collections/graph.ts";
 import { readExplainRequest } from "../explain/explain-request.ts";
 import { explain } from "../explain/explain.ts";
-import { policyStatuses } from "../status/policy-status.ts";
+import type { PolicyProgress } from "../status/policy-progress.ts";
+import { type Acknowledgements, policyStatuses } from "../status/policy-status.ts";
 import type { AdminParts } from "./parts.ts";
 import type { AdminResponse, AdminRoute } from "./server.ts";
-import { sidecars } from "./sidecars.ts";
+import { newestStreams, sidecars } from "./sidecars.ts";
 import { subscriberConfig } from "./subscriber-config.ts";
 
 export function adminRoutes(parts: AdminParts): AdminRoute[] {
@@ -23,9 +24,7 @@ export function adminRoutes(parts: AdminParts): AdminRoute[] {
       handle: async () => ({ status: 200, body: await metrics.registry.metrics(), contentType: metrics.registry.contentType }),
     },
     debug("/debug/sidecars", () => ok(sidecars(parts))),
-    debug("/debug/policies", () =>
-      ok(policyStatuses(mesh, { sequenceOf: (key) => progress.sequenceOf(key), acknowledgedThrough: acknowledged(server) })),
-    ),
+    debug("/debug/policies", () => ok(policyStatuses(mesh, acknowledgements(server, progress)))),
     debug("/debug/problems", () => ok(files.problems)),
     debug("/debug/workloads", () => ok([...mesh.inventory.workloads.entries()].map(([, workload]) => workload))),
     debug("/debug/services", () =>
@@ -54,13 +53,17 @@ function readiness(graph: Graph): AdminResponse {
   return { status: 503, body: `waiting for ${graph.unsynced.join(", ")}\n` };
 }
 
-/** How far each connected pod's sidecar is; of several streams of one pod the newest counts. */
-function acknowledged(server: DeltaServer): (pod: string) => number | undefined {
-  const through = new Map<string, number>();
-  for (const stream of server.streams()) {
-    through.set(stream.subscriber, Math.max(stream.ackedThrough, through.get(stream.subscriber) ?? 0));
-  }
-  return (pod) => through.get(pod);
+/** How far each connected pod's sidecar is, and what it refuses; of several streams of one pod the newest counts. */
+function acknowledgements(server: DeltaServer, progress: PolicyProgress): Acknowledgements {
+  const newest = newestStreams(server.streams());
+  return {
+    sequenceOf: (key) => progress.sequenceOf(key),
+    acknowledgedThrough: (pod) => newest.get(pod)?.ackedThrough,
+    rejection: (pod) => {
+      const rejecting = newest.get(pod)?.types.find((type) => type.rejected.length > 0);
+      return rejecting === undefined ? undefined : `${rejecting.rejected.join(", ")}: ${rejecting.lastNack?.message ?? "refused"}`;
+    },
+  };
 }
 
 function registerSampledMetrics({ metrics, sources, leaves, authority }: AdminParts): void {

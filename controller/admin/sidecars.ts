@@ -16,11 +16,7 @@ export interface SidecarStatus {
 
 /** Every pod that should have a sidecar, connected or not, by name. */
 export function sidecars({ mesh, server, leaves }: Pick<AdminParts, "mesh" | "server" | "leaves">): SidecarStatus[] {
-  const newest = new Map<string, StreamStatus>();
-  for (const stream of server.streams()) {
-    const known = newest.get(stream.subscriber);
-    if (known === undefined || known.connectedAt <= stream.connectedAt) newest.set(stream.subscriber, stream);
-  }
+  const newest = newestStreams(server.streams());
   return [...mesh.inventory.workloadOfPod.entries()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([pod, workload]) => {
@@ -35,4 +31,14 @@ export function sidecars({ mesh, server, leaves }: Pick<AdminParts, "mesh" | "se
         ...(certificate === undefined ? {} : { certificate }),
       };
     });
+}
+
+/** By subscriber. */
+export function newestStreams(streams: readonly StreamStatus[]): ReadonlyMap<string, StreamStatus> {
+  const newest = new Map<string, StreamStatus>();
+  for (const stream of streams) {
+    const known = newest.get(stream.subscriber);
+    if (known === undefined || known.connectedAt <= stream.connectedAt) newest.set(stream.subscriber, stream);
+  }
+  return newest;
 }

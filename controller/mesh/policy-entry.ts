@@ -53,7 +53,7 @@ export function policyEntry<Spec>(key: string, entry: SourceEntry): PolicyEntry<
     kind,
     metadata,
     // Of a document that cannot be read at all the last good state tells what it protects; what it says itself is more.
-    scopes: scopesOf(namespace, (readable ?? lastGood?.spec ?? {}) as Targets),
+    scopes: scopesOf(namespace, readable ?? lastGood?.spec ?? {}),
     policy: { state: "invalid", violations: entry.violations, ...(lastGood === undefined ? {} : { lastGood }) },
   };
 }

@@ -36,8 +36,10 @@ export interface PolicyStatus {
 export interface Acknowledgements {
   /** The update that carried the newest state of a policy; undefined when none had to. */
   sequenceOf(policyKey: string): number | undefined;
-  /** Everything up to this update was accepted by the pod's sidecar; undefined while it is not connected. */
+  /** Everything up to this update was judged by the pod's sidecar; undefined while it is not connected. */
   acknowledgedThrough(pod: string): number | undefined;
+  /** What the pod's Envoy refuses to run, in its own words; undefined when nothing. */
+  rejection(pod: string): string | undefined;
 }
 
 export function policyStatuses(mesh: Mesh, acknowledgements: Acknowledgements): PolicyStatus[] {
@@ -92,13 +94,18 @@ function coveringKeys(port: PortPolicies): string[] {
 function statusOf(entry: PolicyEntry, coverage: Coverage | undefined, mesh: Mesh, acknowledgements: Acknowledgements): PolicyStatus {
   const pods = coverage?.pods ?? [];
   const sequence = acknowledgements.sequenceOf(entry.key) ?? 0;
-  const programmed = pods.filter((pod) => (acknowledgements.acknowledgedThrough(pod) ?? -1) >= sequence).length;
+  const rejections = pods.flatMap((pod) => {
+    const words = acknowledgements.rejection(pod);
+    return words === undefined ? [] : [[pod, words] as const];
+  });
+  const refusing = new Set(rejections.map(([pod]) => pod));
+  const programmed = pods.filter((pod) => !refusing.has(pod) && (acknowledgements.acknowledgedThrough(pod) ?? -1) >= sequence).length;
   const violations = entry.policy.state === "invalid" ? entry.policy.violations : [];
   return {
     kind: entry.kind,
     ...(entry.metadata.namespace === undefined ? {} : { namespace: entry.metadata.namespace }),
     name: entry.metadata.name,
-    conditions: [accepted(entry, coverage), resolved(entry, coverage, mesh), programmedCondition(pods.length, programmed)],
+    conditions: [accepted(entry, coverage), resolved(entry, coverage, mesh), programmedCondition(pods.length, programmed, rejections[0])],
     workloads: [...(coverage?.workloads ?? [])].sort(),
     sidecars: { affected: pods.length, programmed },
     violations,
@@ -156,9 +163,15 @@ function describe(scope: TargetScope): string {
   return scope.kind === "service" ? `Service ${scope.service}` : scope.kind;
 }
 
-function programmedCondition(affected: number, programmed: number): Condition {
+function programmedCondition(
+  affected: number,
+  programmed: number,
+  rejection: readonly [pod: string, words: string] | undefined,
+): Condition {
   const type = "Programmed";
   const message = `${programmed} of ${affected} sidecars`;
+  if (rejection !== undefined)
+    return { type, status: "False", reason: "Rejected", message: `${message}; ${rejection[0]} refuses ${rejection[1]}` };
   if (programmed === affected) return { type, status: "True", reason: "Programmed", message };
   return { type, status: "False", reason: programmed === 0 ? "Pending" : "PartiallyProgrammed", message };
 }

@@ -294,8 +294,8 @@ describe("forwarding in a real Envoy", () => {
   });
 
   it("says in the access log which rule took a request and that its backend is missing", async () => {
-    await send({ host: "backends.test", path: "/nothing?logged" });
-    const line = await running.envoy.stdoutLines.waitFor((text) => text.includes("/nothing?logged"));
+    await send({ host: "backends.test", path: "/nothing/logged" });
+    const line = await running.envoy.stdoutLines.waitFor((text) => text.includes("/nothing/logged"));
     expect(JSON.parse(line)).toMatchObject({
       route: "httproute/shop/backends/no-backend",
       status: 500,
