@@ -1,35 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
+import { processesWith, until } from "../testing/processes.ts";
 import { type RunningSeawall, seawall, startSeawall } from "../testing/run-seawall.ts";
 
 const STARTED = 120_000;
-
-/** Processes whose command line or environment mentions `text`. */
-function processesWith(text: string): string[] {
-  return readdirSync("/proc").flatMap((entry) => {
-    if (!/^\d+$/.test(entry) || Number(entry) === process.pid) return [];
-    try {
-      const line = readFileSync(`/proc/${entry}/cmdline`, "utf8").replaceAll("\0", " ");
-      return line.includes(text) || readFileSync(`/proc/${entry}/environ`, "utf8").includes(text) ? [`${entry} ${line}`] : [];
-    } catch {
-      return [];
-    }
-  });
-}
-
-async function untilGone(text: string): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (processesWith(text).length > 0) {
-    if (Date.now() > deadline) throw new Error(`still there:\n${processesWith(text).join("\n")}`);
-    await pause(50);
-  }
-}
 
 describe("seawall demo", () => {
   let top: string;
@@ -144,7 +123,7 @@ describe("seawall demo", () => {
       await killed.messages.waitFor((line) => line.startsWith("Everything runs"), STARTED);
       killed.child.kill("SIGKILL");
       await killed.ended;
-      await untilGone(mark);
+      await until(() => processesWith(mark).length === 0, "no process is left");
     },
     STARTED,
   );

@@ -26,8 +26,6 @@ export interface TestControlPlane extends AsyncDisposable {
   readonly renewals: () => number;
   /** The listeners that a sidecar refuses for good, after what is refused together was tried apart. */
   refusedListeners(): readonly string[];
-  /** Refuses to renew from now on. */
-  stopRenewing(): void;
   /** Writes a token for a pod, which need not exist, to a file of its own and returns the path. */
   writeToken(pod: string, ttlMs?: number): Promise<string>;
   stop(): Promise<void>;
@@ -51,9 +49,7 @@ export async function startTestControlPlane(options: {
     findPod: (namespace, pod) => (`${namespace}/${pod}` === "shop/web" ? {} : undefined),
   });
   let renewals = 0;
-  let renewing = true;
   const service = renewService(async (token) => {
-    if (!renewing) throw new Error("not today");
     const fresh = await tokens.renew(token);
     renewals += 1;
     return fresh;
@@ -85,7 +81,6 @@ export async function startTestControlPlane(options: {
         .flatMap(({ types }) => types)
         .filter(({ typeUrl, outstandingSince }) => typeUrl === TYPE_URL.listener && outstandingSince === undefined)
         .flatMap(({ rejected }) => rejected),
-    stopRenewing: () => void (renewing = false),
     async writeToken(pod, ttlMs = 3_600_000) {
       const [namespace = "", name = ""] = pod.split("/");
       const { token } = await createJoinToken(state, { namespace, pod: name, ttl: ttlMs });
