@@ -15,7 +15,8 @@ export function checkReferences(entries: ReadonlyMap<string, SourceEntry>): read
     const entry = entries.get(key);
     return entry?.state === "valid" ? [{ ...warning(path, reason, message), ...entry.origin, column: 1 }] : [];
   };
-  const nobody = { sequenceOf: (): undefined => undefined, acknowledgedThrough: (): undefined => undefined };
+  const unknown = (): undefined => undefined;
+  const nobody = { sequenceOf: unknown, acknowledgedThrough: unknown, rejection: unknown };
   const policies = policyStatuses(mesh, nobody).flatMap((status) =>
     status.conditions.flatMap((condition) => {
       const key = `${status.kind}/${status.namespace ?? ""}/${status.name}`;
