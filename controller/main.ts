@@ -29,6 +29,7 @@ import { FileSource } from "./sources/files/file-source.ts";
 import { jwksFileStore } from "./sources/jwks/file-store.ts";
 import { JwksSource } from "./sources/jwks/jwks-source.ts";
 import { wantedJwks } from "./sources/wanted-jwks.ts";
+import { problemReport } from "./sources/problem-report.ts";
 import { PolicyProgress } from "./status/policy-progress.ts";
 import { SOURCE_KINDS } from "./source-kinds.ts";
 import { tokenService } from "./token-service.ts";
@@ -78,6 +79,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const opening = FileSource.open({ folder: options.configFolder, kinds: KINDS, source: (kind) => sources.get(kind) });
   if (opening.kind === "failed") throw new ControlPlaneError(opening.code, opening.message);
   const files = opening.source;
+  const report = problemReport(log);
+  report(files.problems);
+  files.onProblems(report);
   const cleanUp: (() => void | Promise<void>)[] = [() => files.close()];
   const stop = async (): Promise<void> => {
     for (const close of cleanUp.reverse()) await close();

@@ -55,7 +55,11 @@ export async function startRoutingEnvoy(hosts: Readonly<Record<string, RoutedPor
 /** The sidecar's own listener, with its route table written in place. */
 function listener(hosts: Readonly<Record<string, RoutedPort>>): JsonValue {
   const manager = outboundHttpConnectionManager({ routeConfigName: "outbound", accessLog: outboundHttpLog("shop/web") });
-  const dynamic = outboundListener({ name: "outbound", bind: { address: "127.0.0.1", port: 0 }, filters: [networkFilter("http", manager)] });
+  const dynamic = outboundListener({
+    name: "outbound",
+    bind: { address: "127.0.0.1", port: 0 },
+    filters: [networkFilter("http", manager)],
+  });
   const routes = create(RouteConfigurationSchema, {
     name: "outbound",
     validateClusters: false,
