@@ -39,7 +39,11 @@ export async function startAdminServer(
   const server = createServer((request, response) => {
     answer(request, routes)
       .catch((): AdminResponse => ({ status: 500, body: { error: "the control plane could not answer; its log says why" } }))
-      .then((reply) => send(response, reply))
+      .then((reply) => {
+        // What is left of a request that was not read to its end would be taken for the next one.
+        if (!request.complete) response.shouldKeepAlive = false;
+        send(response, reply);
+      })
       .catch(() => response.destroy());
   });
   await new Promise<void>((resolve, reject) => {
