@@ -2,8 +2,8 @@
  * Reads the protobuf descriptors that every Envoy binary carries. They are exactly the API that this binary
  * speaks, so there is no second copy of the .proto files that could drift from it.
  */
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema, FileDescriptorSetSchema, type FileDescriptorProto } from "@bufbuild/protobuf/wkt";
+import { fromBinary } from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema, type FileDescriptorProto } from "@bufbuild/protobuf/wkt";
 
 /** Fields of FileDescriptorProto and their wire types; anything else marks the end of a serialized descriptor. */
 const WIRE_TYPE_OF_FIELD: ReadonlyMap<number, number> = new Map([
@@ -115,9 +115,4 @@ export function dependencyClosure(files: ReadonlyMap<string, FileDescriptorProto
   };
   for (const root of roots) visit(root, "tools/generate-protobuf.ts");
   return ordered;
-}
-
-/** The FileDescriptorSet of `files` as bytes. */
-export function descriptorSet(files: readonly FileDescriptorProto[]): Uint8Array {
-  return toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema, { file: [...files] }));
 }

@@ -3,9 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { parse } from "yaml";
 import type { HeaderLine } from "../../e2e/support/http-client.ts";
-import { type PolicySidecar, startPolicySidecar, TRUST_DOMAIN } from "../../e2e/support/policy-sidecar.ts";
+import { type PolicySidecar, startPolicySidecar, type PortContribution, TRUST_DOMAIN } from "../../e2e/support/policy-sidecar.ts";
 import { type AuthenticationPolicy, translate as translateAuthentication } from "../authentication-policy/index.ts";
-import type { InboundHttpContribution } from "../core/contribution.ts";
 import type { CalledPort, Identity, PolicyRequest } from "../core/request.ts";
 import { effectiveMutualTls, translateMutualTls } from "../mutual-tls-policy/index.ts";
 import { CLOSED_MESH } from "../mesh-config/index.ts";
@@ -179,7 +178,7 @@ beforeAll(async () => {
     spec: { targetRefs: [{ kind: "Namespace" }], accept: [{ jwt: { issuer: ISSUER, jwks: { inline: keys } } }], anonymous: "Allow" },
   };
   const authentication = translateAuthentication(tokens, PORT, () => ({ state: "pending", error: "no key set is remote here" }));
-  const contributions = policies.map(([name, policy]): readonly [string, readonly InboundHttpContribution[]] => {
+  const contributions = policies.map(([name, policy]): readonly [string, readonly PortContribution[]] => {
     const { rules } = translateAccess(policy, { trustDomain: TRUST_DOMAIN, port: PORT });
     return [name, [authentication, { rbac: rules, closesPort: closesPort(policy) }]];
   });

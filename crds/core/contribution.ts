@@ -32,8 +32,6 @@ export type PerRoute = Readonly<Partial<Record<HttpFilterName, Any>>>;
 /** What one kind adds to one HTTP port of a workload. Everything is optional. */
 export interface InboundHttpContribution {
   readonly rbac?: readonly RbacRule[];
-  /** An enforced Allow policy targets the port: what matches none is refused even where the default is Allow. */
-  readonly closesPort?: boolean;
   /** For the virtual host, and so for every route that does not override it. */
   readonly perRoute?: PerRoute;
   /** In order of precedence. */

@@ -26,6 +26,9 @@ import type { ClientTls, HostileRequest, HttpAnswer } from "./http-client.ts";
 import { Http1Client } from "./http1-client.ts";
 import { startUpstream, type Upstream } from "./upstream.ts";
 
+/** What a kind adds to a port, and whether an enforced Allow policy is among it: then what none permits is refused. */
+export type PortContribution = InboundHttpContribution & { readonly closesPort?: boolean };
+
 type Json = Record<string, unknown>;
 
 export interface PolicySidecar {
@@ -38,14 +41,14 @@ export interface PolicySidecar {
   /** The access-log entry of the request that had this `x-request-id`. */
   logged(requestId: string): Promise<Json>;
   /** Replaces the routes of a scenario, as RDS would. Resolves when Envoy uses them. */
-  update(scenario: string, contributions: readonly InboundHttpContribution[]): Promise<void>;
+  update(scenario: string, contributions: readonly PortContribution[]): Promise<void>;
   stop(): Promise<void>;
 }
 
 export const TRUST_DOMAIN = "cluster.local";
 
 /** Starts the sidecar. Everything that the contributions do not refuse reaches the upstream, unless one closes the port: the access default is Allow. */
-export async function startPolicySidecar(scenarios: Readonly<Record<string, readonly InboundHttpContribution[]>>): Promise<PolicySidecar> {
+export async function startPolicySidecar(scenarios: Readonly<Record<string, readonly PortContribution[]>>): Promise<PolicySidecar> {
   const folder = mkdtempSync(join(tmpdir(), "seawall-policy-"));
   const forget = endWithTests(async () => rm(folder, { recursive: true, force: true }));
   const authority = new CertificateAuthority({ folder: StateFolder.open(join(folder, "ca"), "write"), trustDomain: TRUST_DOMAIN });
@@ -99,7 +102,7 @@ const PORT = 8080;
 function listener(
   name: string,
   scenario: string,
-  contributions: readonly InboundHttpContribution[],
+  contributions: readonly PortContribution[],
   folder: string,
   transportSocket?: Json,
 ): Json {
@@ -116,7 +119,7 @@ function listener(
 }
 
 /** What the listener declares, with the routes and the extension that would come by xDS put in. */
-function connectionManager(scenario: string, contributions: readonly InboundHttpContribution[], folder: string): Json {
+function connectionManager(scenario: string, contributions: readonly PortContribution[], folder: string): Json {
   const declared = anyUnpack(
     inboundHttpConnectionManager({ routeConfigName: scenario, accessLog: inboundHttpLog(scenario), limitHeadersLua: LIMIT_HEADERS_LUA }),
     HttpConnectionManagerSchema,
@@ -142,7 +145,7 @@ function fromFile(path: string): Json {
 }
 
 /** Both listeners take their routes from one file, as both filter chains of a sidecar take them from one resource. */
-async function writeRoutes(folder: string, scenario: string, contributions: readonly InboundHttpContribution[]): Promise<void> {
+async function writeRoutes(folder: string, scenario: string, contributions: readonly PortContribution[]): Promise<void> {
   const rules = contributions.flatMap(({ rbac }) => rbac ?? []);
   const closed = contributions.some(({ closesPort }) => closesPort === true);
   const access = { namespace: "shop", workload: scenario, rules, defaultAccess: "Allow", closed, closedInAudit: closed } as const;
