@@ -1,6 +1,6 @@
 /** What can keep the server from listening. A closed set: callers may switch on it. */
 export type DeltaServerErrorCode =
-  "ADDRESS_IN_USE" | "ADDRESS_UNAVAILABLE" | "ADDRESS_FORBIDDEN" | "INSECURE_NOT_LOOPBACK" | "CERTIFICATE_INVALID" | "LISTEN_FAILED";
+  "AddressInUse" | "AddressNotAvailable" | "AddressForbidden" | "InsecureNotLoopback" | "CertificateInvalid" | "ListenFailed";
 
 /** The message names the address and the remedy; the operating system's words are in `cause`. */
 export class DeltaServerError extends Error {

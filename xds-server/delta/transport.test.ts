@@ -78,7 +78,7 @@ describe("TLS", () => {
   it("keeps its certificate when the new one is unusable", async () => {
     await using test = await TestServer.start({}, tls(), authority.root);
     const mixed = { chain: authority.certificate().chain, privateKey: authority.certificate().privateKey };
-    expect(() => test.server.replaceCertificate(mixed)).toThrow(expect.objectContaining({ code: "CERTIFICATE_INVALID" }));
+    expect(() => test.server.replaceCertificate(mixed)).toThrow(expect.objectContaining({ code: "CertificateInvalid" }));
     await test.connect();
   });
 });
@@ -166,7 +166,7 @@ describe("listening", () => {
     new DeltaServer({ authenticator: { authenticate: () => Promise.reject(new Error("nobody")) } }).listen({ host, port, security });
 
   it.each(["0.0.0.0", "::", "192.0.2.1", "localhost", "127.0.0.1.example"])("refuses plaintext on %s", async (host) => {
-    await expect(listen(host, 0, { kind: "insecure" })).rejects.toThrow(expect.objectContaining({ code: "INSECURE_NOT_LOOPBACK" }));
+    await expect(listen(host, 0, { kind: "insecure" })).rejects.toThrow(expect.objectContaining({ code: "InsecureNotLoopback" }));
     await expect(listen(host, 0, { kind: "insecure" })).rejects.toThrow(/plaintext/);
   });
 
@@ -175,20 +175,20 @@ describe("listening", () => {
     const { port } = test.target;
     const failure: unknown = await listen("127.0.0.1", port, tls()).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(DeltaServerError);
-    expect(failure).toMatchObject({ code: "ADDRESS_IN_USE", cause: { code: "EADDRINUSE" } });
+    expect(failure).toMatchObject({ code: "AddressInUse", cause: { code: "EADDRINUSE" } });
     expect((failure as Error).message).toBe(
       `port ${port} on 127.0.0.1 is in use, perhaps by another Seawall. Stop that process (ss -ltnp 'sport = :${port}' names it) or choose another port.`,
     );
   });
 
   it("says that an address is not this machine's", async () => {
-    await expect(listen("192.0.2.1", 0, tls())).rejects.toThrow(expect.objectContaining({ code: "ADDRESS_UNAVAILABLE" }));
+    await expect(listen("192.0.2.1", 0, tls())).rejects.toThrow(expect.objectContaining({ code: "AddressNotAvailable" }));
   });
 
   it("refuses a key that is not the certificate's", async () => {
     const certificate = { chain: authority.certificate().chain, privateKey: authority.certificate().privateKey };
     await expect(listen("127.0.0.1", 0, { kind: "tls", certificate })).rejects.toThrow(
-      expect.objectContaining({ code: "CERTIFICATE_INVALID" }),
+      expect.objectContaining({ code: "CertificateInvalid" }),
     );
   });
 });

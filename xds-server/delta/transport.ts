@@ -67,7 +67,7 @@ export class Transport {
     const { host, port, security } = options;
     if (security.kind === "insecure" && !isLoopback(host)) {
       throw new DeltaServerError(
-        "INSECURE_NOT_LOOPBACK",
+        "InsecureNotLoopback",
         `refusing to serve xDS in plaintext on ${host}: tokens and keys would travel in the open. Listen on 127.0.0.1 or ::1, or use TLS.`,
       );
     }
@@ -151,7 +151,7 @@ export class Transport {
     try {
       createSecureContext(context);
     } catch (error) {
-      throw new DeltaServerError("CERTIFICATE_INVALID", `the xDS server's certificate cannot be used: ${messageOf(error)}`, {
+      throw new DeltaServerError("CertificateInvalid", `the xDS server's certificate cannot be used: ${messageOf(error)}`, {
         cause: error,
       });
     }
@@ -207,20 +207,20 @@ function listenError(error: unknown, host: string, port: number): DeltaServerErr
   switch (codeOf(error)) {
     case "EADDRINUSE":
       return new DeltaServerError(
-        "ADDRESS_IN_USE",
+        "AddressInUse",
         `port ${port} on ${host} is in use, perhaps by another Seawall. Stop that process (ss -ltnp 'sport = :${port}' names it) or choose another port.`,
         options,
       );
     case "EADDRNOTAVAIL":
       return new DeltaServerError(
-        "ADDRESS_UNAVAILABLE",
+        "AddressNotAvailable",
         `${host} is not an address of this machine. Choose one of its own, or 0.0.0.0.`,
         options,
       );
     case "EACCES":
-      return new DeltaServerError("ADDRESS_FORBIDDEN", `this user may not listen on port ${port}. Choose a port above 1023.`, options);
+      return new DeltaServerError("AddressForbidden", `this user may not listen on port ${port}. Choose a port above 1023.`, options);
     default:
-      return new DeltaServerError("LISTEN_FAILED", `cannot listen on ${host} port ${port}: ${messageOf(error)}`, options);
+      return new DeltaServerError("ListenFailed", `cannot listen on ${host} port ${port}: ${messageOf(error)}`, options);
   }
 }
 
