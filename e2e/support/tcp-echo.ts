@@ -1,8 +1,7 @@
 /** A TCP service that returns what it receives, for ports that speak no HTTP. */
-import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { Collected } from "./collected.ts";
-import { endWithTests } from "./endings.ts";
+import { listen } from "./loopback-server.ts";
 
 export interface TcpEcho extends AsyncDisposable {
   readonly address: string;
@@ -28,26 +27,15 @@ export async function startTcpEcho(options: { address?: string; port?: number; g
       socket.write(chunk);
     });
   });
-  server.listen(port, address);
-  await once(server, "listening");
-  const bound = server.address();
-  if (bound === null || typeof bound === "string") throw new Error("the echo service has no TCP port");
-  const stop = async (): Promise<void> => {
-    forget();
-    if (!server.listening) return;
-    server.close();
-    for (const socket of sockets) socket.destroy();
-    await once(server, "close");
-  };
-  const forget = endWithTests(stop);
+  const listening = await listen(server, address, port, sockets);
   return {
     address,
-    port: bound.port,
+    port: listening.port,
     received,
     get open() {
       return sockets.size;
     },
-    stop,
-    [Symbol.asyncDispose]: stop,
+    stop: listening.stop,
+    [Symbol.asyncDispose]: listening.stop,
   };
 }

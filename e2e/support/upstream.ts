@@ -1,10 +1,9 @@
 /** A small real application: tells what it received, over HTTP/1.1 and HTTP/2 without TLS on one port. */
-import { once } from "node:events";
 import { createServer as createHttp1, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttp2, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import { createServer, type Socket } from "node:net";
 import { Collected } from "./collected.ts";
-import { endWithTests } from "./endings.ts";
+import { listen } from "./loopback-server.ts";
 import type { HeaderLine } from "./http-client.ts";
 
 /** Also the JSON body of the answer. */
@@ -71,27 +70,16 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
       (first.subarray(0, 3).toString() === "PRI" ? http2 : http1).emit("connection", socket);
     });
   });
-  server.listen(options.port ?? 0, address);
-  await once(server, "listening");
-  const bound = server.address();
-  if (bound === null || typeof bound === "string") throw new Error("the upstream has no TCP port");
-  const stop = async (): Promise<void> => {
-    forget();
-    if (!server.listening) return;
-    server.close();
-    for (const socket of sockets) socket.destroy();
-    await once(server, "close");
-  };
-  const forget = endWithTests(stop);
+  const listening = await listen(server, address, options.port ?? 0, sockets);
   return {
     address,
-    port: bound.port,
+    port: listening.port,
     received,
     get open() {
       return open.size;
     },
-    stop,
-    [Symbol.asyncDispose]: stop,
+    stop: listening.stop,
+    [Symbol.asyncDispose]: listening.stop,
   };
 }
 
