@@ -22,13 +22,14 @@ export interface WatchEvent {
 export interface KubernetesApi {
   /** Where the server is, for messages: `https://10.0.0.1:443`. */
   readonly server: string;
+  /** The answer's JSON, or its text where it is none, as a pod's log is. */
   get(request: ApiRequest): Promise<unknown>;
   create(request: ApiRequest, object: unknown): Promise<unknown>;
   /** Replaces an object; with `metadata.resourceVersion` only when nobody else did so in between (409). */
   replace(request: ApiRequest, object: unknown): Promise<unknown>;
   patch(request: ApiRequest, type: PatchType, patch: unknown): Promise<unknown>;
   delete(request: ApiRequest): Promise<unknown>;
-  /** Follows a watch until the server ends it (resolves), `signal` aborts it (resolves) or it breaks (rejects). Events arrive in order. */
+  /** Follows a watch (`watch=true` is added to the query) until the server ends it (resolves), `signal` aborts it (resolves) or it breaks (rejects). Events arrive in order. */
   watch(request: ApiRequest, onEvent: (event: WatchEvent) => void): Promise<void>;
 }
 
