@@ -1,0 +1,75 @@
+/** A program that runs beside a test: its log goes to a file, it is ended with us, and its end is told with its last words. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+
+export interface ProgramOptions {
+  readonly name: string;
+  /** The program and its arguments. */
+  readonly command: readonly [string, ...string[]];
+  /** Gets `<name>.log`, to which output is appended. */
+  readonly logFolder: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+const STOP_MS = 20_000;
+
+export class Program {
+  readonly #options: ProgramOptions;
+  #child: ChildProcess | undefined;
+
+  constructor(options: ProgramOptions) {
+    this.#options = options;
+  }
+
+  get pid(): number | undefined {
+    return this.isRunning ? this.#child?.pid : undefined;
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  get logFile(): string {
+    return join(this.#options.logFolder, `${this.#options.name}.log`);
+  }
+
+  /** Starts it; it dies with this process, however this process ends. */
+  start(): void {
+    if (this.isRunning) return;
+    const log = openSync(this.logFile, "a");
+    const environment = { ...process.env, ...this.#options.environment };
+    this.#child = spawn("setpriv", ["--pdeathsig", "KILL", ...this.#options.command], {
+      stdio: ["ignore", log, log],
+      env: environment,
+    });
+    closeSync(log);
+  }
+
+  /** Waits for its end after `signal`; after {@link STOP_MS} it is killed. Harmless when it does not run. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    const child = this.#child;
+    if (!child || !this.isRunning) return;
+    const ended = once(child, "exit");
+    child.kill(signal);
+    const impatience = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+    await ended;
+    clearTimeout(impatience);
+  }
+
+  /** Polls until `holds` answers true. Throws when the program ends meanwhile or `timeoutMs` pass, with the end of its log. */
+  async until(what: string, holds: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+    const deadline = Date.now() + timeoutMs;
+    while (!(await holds())) {
+      if (!this.isRunning) throw new Error(`${this.#options.name} ended before ${what}:\n${this.lastWords()}`);
+      if (Date.now() > deadline) throw new Error(`${what} did not happen within ${timeoutMs / 1000} s:\n${this.lastWords()}`);
+      await pause(100);
+    }
+  }
+
+  lastWords(lines = 20): string {
+    return readFileSync(this.logFile, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
+  }
+}
