@@ -78,7 +78,7 @@ function frameOf(bytes: number): Buffer {
 function secureServer(): { readonly server: Http2SecureServer; readonly ca: string } {
   const folder = mkdtempSync(join(tmpdir(), "seawall-floor-"));
   try {
-    const authority = new CertificateAuthority({ folder: StateFolder.open(join(folder, "state"), "write"), trustDomain: "floor.example" });
+    const authority = new CertificateAuthority({ store: StateFolder.open(join(folder, "state"), "write"), trustDomain: "floor.example" });
     const { chainPem, key } = authority.issue({ trustDomain: "floor.example", namespace: "bench", serviceAccount: "floor" }, ["localhost"]);
     const server = createSecureServer({ cert: chainPem, key: key.reveal(), minVersion: "TLSv1.3" });
     return { server, ca: authority.trust.pem };

@@ -8,7 +8,8 @@ import {
   type SigningCredential,
   type SigningRole,
 } from "./signing-credential.ts";
-import { corrupt, START_OVER, type StateFolder, StateFolderError } from "./state-folder.ts";
+import { corrupt, StateError } from "./state-error.ts";
+import type { StateStore } from "./state-store.ts";
 
 const ROOT = "root.pem";
 const INTERMEDIATE = "intermediate.pem";
@@ -21,7 +22,7 @@ const PREVIOUS_ROOT = "root-previous.pem";
 const RENEW_AT = 2 / 3;
 
 export interface AuthorityStateOptions {
-  readonly folder: StateFolder;
+  readonly store: StateStore;
   readonly trustDomain: string;
   readonly clock: Clock;
   readonly randomness: Randomness;
@@ -32,8 +33,7 @@ export interface AuthorityStateOptions {
 }
 
 /**
- * The signing certificates of a mesh as they stand in its state folder. Every change is on disk before it is in memory,
- * and a crash between two steps leaves a state that the next start completes.
+ * The signing certificates of a mesh as they stand in its store. Every change is there before it is in memory, and a crash between two steps leaves a state that the next start completes.
  */
 export class AuthorityState {
   readonly #options: AuthorityStateOptions;
@@ -42,16 +42,16 @@ export class AuthorityState {
   #next: SigningCredential | undefined;
   #previous: SigningCredential | undefined;
 
-  /** Reads the state, or makes it where there is none. Throws a {@link StateFolderError}. */
+  /** Reads the state, or makes it where there is none. Throws a {@link StateError}. */
   constructor(options: AuthorityStateOptions) {
     this.#options = options;
-    const { folder } = options;
-    if (folder.read(ROOT) === undefined && folder.read(INTERMEDIATE) !== undefined) {
-      throw corrupt(folder.pathOf(ROOT), `is missing, while ${INTERMEDIATE} is there`);
+    const { store } = options;
+    if (store.read(ROOT) === undefined && store.read(INTERMEDIATE) !== undefined) {
+      throw corrupt(store, ROOT, `is missing, while ${INTERMEDIATE} is there`);
     }
     this.#root = this.#read(
       ROOT,
-      folder.readOrCreate(ROOT, () => this.#makeRoot()),
+      store.readOrCreate(ROOT, () => this.#makeRoot()),
       "root",
     );
     this.#next = this.#readIfPresent(NEXT_ROOT);
@@ -59,7 +59,7 @@ export class AuthorityState {
     this.#refuseOutOfDate(this.#root);
     for (const root of [this.#root, this.#next, this.#previous]) this.#refuseWrongIssuer(root, root);
 
-    const intermediate = folder.readOrCreate(INTERMEDIATE, () => this.#makeIntermediate(this.#root));
+    const intermediate = store.readOrCreate(INTERMEDIATE, () => this.#makeIntermediate(this.#root));
     this.#intermediate = this.#read(INTERMEDIATE, intermediate, "intermediate");
     if ([this.#next, this.#previous].some((other) => other && isIssuedBy(this.#intermediate.certificate, other.certificate))) {
       // A crash in the middle of a rotation's step: the root is in place, the intermediate below it is not.
@@ -92,7 +92,7 @@ export class AuthorityState {
   renewIntermediate(): void {
     this.#refuseOutOfDate(this.#root);
     const content = this.#makeIntermediate(this.#root);
-    this.#options.folder.replace(INTERMEDIATE, content);
+    this.#options.store.replace(INTERMEDIATE, content);
     this.#intermediate = this.#read(INTERMEDIATE, content, "intermediate");
   }
 
@@ -100,7 +100,7 @@ export class AuthorityState {
   prepareRoot(): void {
     this.#expect(this.#next === undefined && this.#previous === undefined, "a rotation of the root has begun already");
     const content = this.#makeRoot();
-    this.#options.folder.replace(NEXT_ROOT, content);
+    this.#options.store.replace(NEXT_ROOT, content);
     this.#next = this.#read(NEXT_ROOT, content, "root");
   }
 
@@ -120,7 +120,7 @@ export class AuthorityState {
     const previous = this.#previous;
     if (previous === undefined) {
       this.#expect(this.#next !== undefined, "no rotation of the root has begun");
-      this.#options.folder.remove(NEXT_ROOT);
+      this.#options.store.remove(NEXT_ROOT);
       this.#next = undefined;
       return;
     }
@@ -134,17 +134,17 @@ export class AuthorityState {
   /** The last step, which cannot be taken back: the old root is forgotten. Only when nothing it signed is in use. */
   dropPreviousRoot(): void {
     this.#expect(this.#previous !== undefined, "there is no old root to drop");
-    this.#options.folder.remove(PREVIOUS_ROOT);
+    this.#options.store.remove(PREVIOUS_ROOT);
     this.#previous = undefined;
   }
 
   /** Keeps the active root under the name `kept`, then puts the one named `successor` in its place. */
   #exchange(kept: string, successor: string): void {
-    const { folder } = this.#options;
-    const active = folder.read(ROOT);
-    if (active === undefined) throw corrupt(folder.pathOf(ROOT), "is missing");
-    folder.replace(kept, active);
-    folder.rename(successor, ROOT);
+    const { store } = this.#options;
+    const active = store.read(ROOT);
+    if (active === undefined) throw corrupt(store, ROOT, "is missing");
+    store.replace(kept, active);
+    store.rename(successor, ROOT);
   }
 
   #makeRoot(): string {
@@ -161,7 +161,7 @@ export class AuthorityState {
   }
 
   #readIfPresent(name: string): SigningCredential | undefined {
-    const content = this.#options.folder.read(name);
+    const content = this.#options.store.read(name);
     if (content === undefined) return undefined;
     const credential = this.#read(name, content, "root");
     // A crash in the middle of an exchange leaves the active root under both names.
@@ -169,33 +169,33 @@ export class AuthorityState {
   }
 
   #read(name: string, content: string, role: SigningRole): SigningCredential {
-    return readSigningCredential(this.#options.folder.pathOf(name), content, role, this.#options.trustDomain);
+    return readSigningCredential(this.#options.store, name, content, role, this.#options.trustDomain);
   }
 
   #refuseWrongIssuer(credential: SigningCredential | undefined, issuer: SigningCredential | undefined): void {
     if (credential === undefined || issuer === undefined || isIssuedBy(credential.certificate, issuer.certificate)) return;
-    const path = this.#options.folder.pathOf(credential.role === "root" ? ROOT : INTERMEDIATE);
-    const remedy =
-      credential.role === "root" ? `Restore the folder from a backup, or ${START_OVER}` : `Remove the file: the next start makes a new one`;
-    throw new StateFolderError("StateBrokenChain", path, "holds a certificate that the root did not sign", remedy);
+    const path = this.#options.store.pathOf(credential.role === "root" ? ROOT : INTERMEDIATE);
+    const { restore, startOver, removePart } = this.#options.store.remedies;
+    const remedy = credential.role === "root" ? `${restore}, or ${startOver}` : `${removePart}: the next start makes a new one`;
+    throw new StateError("StateBrokenChain", path, "holds a certificate that the root did not sign", remedy);
   }
 
   #refuseOutOfDate(root: SigningCredential): void {
     const now = this.#options.clock.now();
     if (root.notBefore > now) throw this.#notYetValid(root);
     if (root.notAfter > now) return;
-    throw new StateFolderError(
+    throw new StateError(
       "StateExpired",
-      this.#options.folder.pathOf(ROOT),
+      this.#options.store.pathOf(ROOT),
       `expired on ${new Date(root.notAfter).toISOString()}`,
-      `Nothing that it signed is trusted any more: ${START_OVER}`,
+      `Nothing that it signed is trusted any more: ${this.#options.store.remedies.startOver}`,
     );
   }
 
-  #notYetValid(credential: SigningCredential): StateFolderError {
-    return new StateFolderError(
+  #notYetValid(credential: SigningCredential): StateError {
+    return new StateError(
       "StateNotYetValid",
-      this.#options.folder.pathOf(credential.role === "root" ? ROOT : INTERMEDIATE),
+      this.#options.store.pathOf(credential.role === "root" ? ROOT : INTERMEDIATE),
       `is valid only from ${new Date(credential.notBefore).toISOString()}, which is in the future`,
       "Set this machine's clock",
     );

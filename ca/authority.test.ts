@@ -1,6 +1,6 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync, rmSync, symlinkSync } from "node:fs";
+import { rmSync, symlinkSync } from "node:fs";
 import { type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { connect, createServer, type PeerCertificate, type TLSSocket } from "node:tls";
@@ -21,7 +21,7 @@ const web: Identity = { trustDomain: "cluster.local", namespace: "shop", service
 const orders: Identity = { trustDomain: "cluster.local", namespace: "shop", serviceAccount: "orders" };
 
 function open(path: string, clock: FakeClock, options: Partial<AuthorityOptions> = {}): CertificateAuthority {
-  return new CertificateAuthority({ folder: StateFolder.open(path, "write"), trustDomain: "cluster.local", clock, ...options });
+  return new CertificateAuthority({ store: StateFolder.open(path, "write"), trustDomain: "cluster.local", clock, ...options });
 }
 
 function intermediateOf(issued: IssuedCertificate): X509Certificate {
@@ -174,7 +174,7 @@ describe("two workloads that meet over TLS", () => {
 
   it("each see the other's SPIFFE ID", async () => {
     using folder = temporaryFolder();
-    const authority = new CertificateAuthority({ folder: StateFolder.open(folder.path, "write"), trustDomain: "cluster.local" });
+    const authority = new CertificateAuthority({ store: StateFolder.open(folder.path, "write"), trustDomain: "cluster.local" });
     expect(await handshake(authority.issue(orders), authority.issue(web), authority.trust.pem)).toEqual({
       peers: ["URI:spiffe://cluster.local/ns/shop/sa/orders", "URI:spiffe://cluster.local/ns/shop/sa/web"],
     });
@@ -184,7 +184,7 @@ describe("two workloads that meet over TLS", () => {
     using here = temporaryFolder();
     using there = temporaryFolder();
     const [one, other] = [here, there].map(
-      ({ path }) => new CertificateAuthority({ folder: StateFolder.open(path, "write"), trustDomain: "cluster.local" }),
+      ({ path }) => new CertificateAuthority({ store: StateFolder.open(path, "write"), trustDomain: "cluster.local" }),
     );
     expect(await handshake(one!.issue(orders), other!.issue(web), one!.trust.pem)).toEqual({ error: expect.any(String) });
   });
@@ -205,8 +205,8 @@ describe("the signing certificates", () => {
     using folder = temporaryFolder();
     const clock = new FakeClock();
     const authority = open(folder.path, clock);
-    const path = join(folder.path, "intermediate.pem");
-    const intermediate = readSigningCredential(path, readFileSync(path, "utf8"), "intermediate", "cluster.local");
+    const state = StateFolder.open(folder.path, "read");
+    const intermediate = readSigningCredential(state, "intermediate.pem", state.read("intermediate.pem")!, "intermediate", "cluster.local");
     const now = clock.now();
     const publicKey = createPublicKey(authority.issue(web).key.reveal()).export({ type: "spki", format: "der" });
     const common = {
@@ -234,7 +234,7 @@ describe("the signing certificates", () => {
       { role: "intermediate", trustDomain: "cluster.local", issuer: intermediate, now, lifetime: DAY },
       systemRandomness,
     );
-    const rogue = readSigningCredential("", below, "intermediate", "cluster.local");
+    const rogue = readSigningCredential(state, "rogue.pem", below, "intermediate", "cluster.local");
     const leaf = signCertificate(
       {
         ...common,

@@ -2,7 +2,7 @@
  * The mesh's certificate authority.
  *
  * A root (about ten years) signs an intermediate (about a year), which signs what workloads and the control plane
- * show each other (a day). All keys are P-256; the first two stand in the state folder (state-folder.ts,
+ * show each other (a day). All keys are P-256; the first two stand in the state (state-store.ts,
  * authority-state.ts), the others are kept by nobody. A workload gets its certificate over its own xDS stream
  * (leaf-secrets.ts); the control plane serves with one of the same kind (serving-certificate.ts). How a sidecar proves
  * which pod it belongs to is apart from all of this: join-token.ts and token-authenticator.ts.
@@ -16,7 +16,8 @@ import { PrivateKey } from "./private-key.ts";
 import { type Randomness, systemRandomness } from "./randomness.ts";
 import { BACKDATE, serialNumber } from "./signing-credential.ts";
 import { type Identity, identityProblem, spiffeId, trustDomainProblem } from "./spiffe.ts";
-import type { StateFolder } from "./state-folder.ts";
+import { StateError } from "./state-error.ts";
+import type { StateStore } from "./state-store.ts";
 
 /** A certificate that was issued for a workload or for the control plane. */
 export interface IssuedCertificate {
@@ -41,7 +42,7 @@ export interface TrustBundle {
 }
 
 export interface AuthorityOptions {
-  readonly folder: StateFolder;
+  readonly store: StateStore;
   readonly trustDomain: string;
   /**
    * Milliseconds that a leaf is valid for; a day when absent. There is no revocation, so it bounds the use of a stolen
@@ -54,6 +55,11 @@ export interface AuthorityOptions {
   readonly rootLifetime?: number;
   readonly clock?: Clock;
   readonly randomness?: Randomness;
+  /**
+   * Who replaces the intermediate in time: this authority, whenever it is used, or somebody else who then calls
+   * {@link CertificateAuthority.follow}. `"self"` when absent.
+   */
+  readonly renewal?: "self" | "followed";
   /** Told when the intermediate could not be replaced. The old one serves on, and another try follows within a minute of use. */
   readonly onRenewalFailure?: (failure: unknown) => void;
 }
@@ -69,13 +75,15 @@ export class CertificateAuthority {
   readonly leafLifetime: number;
   readonly #clock: Clock;
   readonly #randomness: Randomness;
-  readonly #state: AuthorityState;
+  readonly #lifetimes: { readonly rootLifetime: number; readonly intermediateLifetime: number };
+  readonly #renewal: "self" | "followed";
+  #state: AuthorityState;
   readonly #onRenewalFailure: (failure: unknown) => void;
   readonly #listeners = new Set<() => void>();
   #nextRenewalAttempt = 0;
   #trust: TrustBundle;
 
-  /** Opens the authority of a state folder, or makes it. Throws StateFolderError, or CertificateError for options that make no sense. */
+  /** Opens the authority of a state, or makes it. Throws StateError, or CertificateError for options that make no sense. */
   constructor(options: AuthorityOptions) {
     const { leafLifetime = DAY, intermediateLifetime = 365 * DAY, rootLifetime = 3650 * DAY } = options;
     const problem = trustDomainProblem(options.trustDomain);
@@ -86,14 +94,9 @@ export class CertificateAuthority {
     this.#clock = options.clock ?? systemClock;
     this.#randomness = options.randomness ?? systemRandomness;
     this.#onRenewalFailure = options.onRenewalFailure ?? (() => undefined);
-    this.#state = new AuthorityState({
-      folder: options.folder,
-      trustDomain: options.trustDomain,
-      clock: this.#clock,
-      randomness: this.#randomness,
-      rootLifetime,
-      intermediateLifetime,
-    });
+    this.#lifetimes = { rootLifetime, intermediateLifetime };
+    this.#renewal = options.renewal ?? "self";
+    this.#state = this.#open(options.store);
     this.#trust = bundleOf(this.#state);
     this.#renewWhenDue();
   }
@@ -180,10 +183,45 @@ export class CertificateAuthority {
     this.#changed();
   }
 
+  /**
+   * Takes over a state that somebody else changed, where this authority only follows. Throws StateError, and changes
+   * nothing, when it cannot be used, or when its root is none that is trusted here: verifiers would not know it yet.
+   */
+  follow(store: StateStore): void {
+    const state = this.#open(store);
+    const trusted = new Set(this.#state.trusted.map((root) => root.fingerprint));
+    if (!trusted.has(state.root.fingerprint)) {
+      throw new StateError(
+        "StateReplaced",
+        store.pathOf("root.pem"),
+        "is the root of another mesh identity than the one in use",
+        `${store.remedies.restore}, or restart every control plane, and then every sidecar, to change over to it`,
+      );
+    }
+    const before = [this.#trust.version, this.generation].join();
+    this.#state = state;
+    if ([bundleOf(state).version, this.generation].join() !== before) this.#changed();
+  }
+
   /** Calls after every change of {@link trust} or {@link generation}. Returns what ends it. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** Unix milliseconds from which the intermediate should be replaced; Infinity when it lives as long as its root. */
+  get renewalDue(): number {
+    return this.#state.renewIntermediateAt;
+  }
+
+  #open(store: StateStore): AuthorityState {
+    return new AuthorityState({
+      ...this.#lifetimes,
+      store,
+      trustDomain: this.trustDomain,
+      clock: this.#clock,
+      randomness: this.#randomness,
+    });
   }
 
   #changed(): void {
@@ -192,6 +230,7 @@ export class CertificateAuthority {
   }
 
   #renewWhenDue(): void {
+    if (this.#renewal === "followed") return;
     const now = this.#clock.now();
     if (now < this.#state.renewIntermediateAt || now < this.#nextRenewalAttempt) return;
     this.#nextRenewalAttempt = now + MINUTE;

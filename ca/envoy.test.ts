@@ -1,7 +1,5 @@
 import { createPublicKey } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { connect } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { type RunningEnvoy, startEnvoy } from "../e2e/support/envoy.ts";
@@ -71,7 +69,7 @@ async function peerSeenBy(port: number, client: { chainPem: string; keyPem: stri
 
 describe("a real Envoy", () => {
   const folder = temporaryFolder();
-  const authority = new CertificateAuthority({ folder: StateFolder.open(folder.path, "write"), trustDomain: "cluster.local" });
+  const authority = new CertificateAuthority({ store: StateFolder.open(folder.path, "write"), trustDomain: "cluster.local" });
   const oldTrust = authority.trust.pem;
   const orders = authority.issue({ trustDomain: "cluster.local", namespace: "shop", serviceAccount: "orders" });
   const web = authority.issue({ trustDomain: "cluster.local", namespace: "shop", serviceAccount: "web" });
@@ -85,8 +83,8 @@ describe("a real Envoy", () => {
 
   /** What the intermediate's key would make for another mesh if it were stolen. */
   function foreignLeaf(): string {
-    const path = join(folder.path, "intermediate.pem");
-    const intermediate = readSigningCredential(path, readFileSync(path, "utf8"), "intermediate", "cluster.local");
+    const state = StateFolder.open(folder.path, "read");
+    const intermediate = readSigningCredential(state, "intermediate.pem", state.read("intermediate.pem")!, "intermediate", "cluster.local");
     const content: CertificateContent = {
       ...{ profile: { kind: "leaf" }, subject: { kind: "empty" }, issuer: intermediate.subject, serial: Buffer.of(1) },
       publicKey: createPublicKey(webKey).export({ type: "spki", format: "der" }),

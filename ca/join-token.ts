@@ -4,7 +4,9 @@ import { type Clock, DAY, SECOND, systemClock } from "./clock.ts";
 import { JoinTokenError } from "./join-token-error.ts";
 import { type Randomness, systemRandomness } from "./randomness.ts";
 import { segmentProblem } from "./spiffe.ts";
-import { corrupt, StateFolder } from "./state-folder.ts";
+import { corrupt } from "./state-error.ts";
+import { StateFolder } from "./state-folder.ts";
+import type { StateStore } from "./state-store.ts";
 
 /** Issuer and audience of every join token: a token of another system is never one, even if it were signed with the same key. */
 export const JOIN_TOKEN_NAME = "seawall";
@@ -52,8 +54,8 @@ export class JoinTokenKey {
     this.id = hash("sha256", this.publicKey.export({ type: "spki", format: "der" }), "base64url").slice(0, 16);
   }
 
-  /** Reads the key, or makes it where there is none. Throws StateFolderError. */
-  static open(folder: StateFolder): JoinTokenKey {
+  /** Reads the key, or makes it where there is none. Throws StateError. */
+  static open(folder: StateStore): JoinTokenKey {
     const pem = folder.readOrCreate(KEY_FILE, () =>
       generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
     );
@@ -61,9 +63,9 @@ export class JoinTokenKey {
     try {
       key = createPrivateKey(pem);
     } catch (cause) {
-      throw corrupt(folder.pathOf(KEY_FILE), "does not hold a private key that can be read", cause);
+      throw corrupt(folder, KEY_FILE, "does not hold a private key that can be read", cause);
     }
-    if (key.asymmetricKeyDetails?.namedCurve !== "prime256v1") throw corrupt(folder.pathOf(KEY_FILE), "does not hold a P-256 key");
+    if (key.asymmetricKeyDetails?.namedCurve !== "prime256v1") throw corrupt(folder, KEY_FILE, "does not hold a P-256 key");
     return new JoinTokenKey(key);
   }
 
@@ -90,7 +92,7 @@ export class JoinTokenKey {
 
 /**
  * Makes a token with which the sidecar of one pod joins the mesh. Needs nothing but the state folder: it works beside a
- * running control plane, and before the first start. Throws StateFolderError and JoinTokenError.
+ * running control plane, and before the first start. Throws StateError and JoinTokenError.
  */
 export async function createJoinToken(
   stateFolder: string,

@@ -60,7 +60,7 @@ interface ControlPlane {
 /** A control plane on the state folder; called again it is one that was restarted. */
 function start(leafLifetime = DAY, path = folder.path): ControlPlane {
   const state = StateFolder.open(path, "write");
-  const authority = new CertificateAuthority({ folder: state, trustDomain: "cluster.local", leafLifetime, clock, randomness });
+  const authority = new CertificateAuthority({ store: state, trustDomain: "cluster.local", leafLifetime, clock, randomness });
   const secrets = new LeafSecrets({
     authority,
     versions: LeafVersions.open(state, (count) => randomness.bytes(count)),

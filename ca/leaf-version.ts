@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { IssuedCertificate } from "./authority.ts";
-import type { StateFolder } from "./state-folder.ts";
-import { corrupt } from "./state-folder.ts";
+import { corrupt } from "./state-error.ts";
+import type { StateStore } from "./state-store.ts";
 
 /** What is known of a certificate without having it. */
 export type CertificateSummary = Pick<IssuedCertificate, "spiffeId" | "serial" | "notBefore" | "notAfter">;
@@ -21,12 +21,12 @@ export class LeafVersions {
     this.#key = key;
   }
 
-  /** With the secret of a state folder, which is made where there is none. Throws StateFolderError. */
-  static open(folder: StateFolder, bytes: (count: number) => Buffer): LeafVersions {
-    const text = folder.readOrCreate(FILE, () => `${bytes(KEY_BYTES).toString("base64url")}\n`);
+  /** With the secret of the state, which is made where there is none. Throws StateFolderError. */
+  static open(store: StateStore, bytes: (count: number) => Buffer): LeafVersions {
+    const text = store.readOrCreate(FILE, () => `${bytes(KEY_BYTES).toString("base64url")}\n`);
     const key = Buffer.from(text.trim(), "base64url");
     if (key.length !== KEY_BYTES || `${key.toString("base64url")}\n` !== text)
-      throw corrupt(folder.pathOf(FILE), `does not hold ${KEY_BYTES} bytes in base64url`);
+      throw corrupt(store, FILE, `does not hold ${KEY_BYTES} bytes in base64url`);
     return new LeafVersions(key);
   }
 

@@ -2,7 +2,8 @@ import { createPrivateKey, generateKeyPairSync, type KeyObject, X509Certificate 
 import { certificatePem, type CertificateProfile, type DistinguishedName, keyIdentifier, signCertificate } from "./certificate.ts";
 import { MINUTE } from "./clock.ts";
 import type { Randomness } from "./randomness.ts";
-import { corrupt, START_OVER, StateFolderError } from "./state-folder.ts";
+import { corrupt, StateError } from "./state-error.ts";
+import type { StateStore } from "./state-store.ts";
 
 export type SigningRole = "root" | "intermediate";
 
@@ -64,31 +65,37 @@ export function makeSigningCredential({ role, trustDomain, issuer, now, lifetime
   return certificatePem(der) + pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 }
 
-/** Reads what {@link makeSigningCredential} wrote and checks everything but its dates and its issuer. `path` is for the error. */
-export function readSigningCredential(path: string, content: string, role: SigningRole, trustDomain: string): SigningCredential {
+/** Reads what {@link makeSigningCredential} wrote and checks everything but its dates and its issuer. `name` is that of the part which held it. */
+export function readSigningCredential(
+  store: StateStore,
+  name: string,
+  content: string,
+  role: SigningRole,
+  trustDomain: string,
+): SigningCredential {
   const [certificateText] = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n/.exec(content) ?? [];
   const [keyText] = /-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----\n/.exec(content) ?? [];
-  if (certificateText === undefined || keyText === undefined) throw corrupt(path, "does not hold a certificate and its private key");
-  const [certificate, key] = parse(path, certificateText, keyText);
+  if (certificateText === undefined || keyText === undefined) throw corrupt(store, name, "does not hold a certificate and its private key");
+  const [certificate, key] = parse(store, name, certificateText, keyText);
   if (!certificate.checkPrivateKey(key)) {
-    throw new StateFolderError(
+    throw new StateError(
       "StateKeyMismatch",
-      path,
+      store.pathOf(name),
       "holds a private key that is not the one of its certificate",
-      `Restore the file from a backup, or ${START_OVER}`,
+      `${store.remedies.restore}, or ${store.remedies.startOver}`,
     );
   }
   const publicKey = certificate.publicKey.export({ type: "spki", format: "der" });
   const subject = subjectOf(role, publicKey);
   if (!certificate.ca || certificate.subject !== textOf(subject))
-    throw corrupt(path, `does not hold a ${role} certificate that Seawall made`);
+    throw corrupt(store, name, `does not hold a ${role} certificate that Seawall made`);
   const home = certificate.subjectAltName;
   if (home !== `URI:spiffe://${trustDomain}`) {
-    throw new StateFolderError(
+    throw new StateError(
       "StateTrustDomainMismatch",
-      path,
+      store.pathOf(name),
       `is of the mesh ${home ?? "without a name"}, and not of spiffe://${trustDomain}`,
-      "The trust domain of a mesh cannot change: set it back in MeshConfig, or choose another state folder",
+      `The trust domain of a mesh cannot change: set it back in MeshConfig, or ${store.remedies.startOver}`,
     );
   }
   return {
@@ -125,10 +132,10 @@ function textOf({ commonName }: DistinguishedName & { kind: "authority" }): stri
   return `O=Seawall\nCN=${commonName}`;
 }
 
-function parse(path: string, certificateText: string, keyText: string): [X509Certificate, KeyObject] {
+function parse(store: StateStore, name: string, certificateText: string, keyText: string): [X509Certificate, KeyObject] {
   try {
     return [new X509Certificate(certificateText), createPrivateKey(keyText)];
   } catch (cause) {
-    throw corrupt(path, "holds a certificate or private key that cannot be read", cause);
+    throw corrupt(store, name, "holds a certificate or private key that cannot be read", cause);
   }
 }

@@ -8,7 +8,8 @@ import { DAY, HOUR } from "./clock.ts";
 import { createJoinToken, JoinTokenKey } from "./join-token.ts";
 import { LeafVersions } from "./leaf-version.ts";
 import { systemRandomness } from "./randomness.ts";
-import { StateFolder, StateFolderError, type StateFolderErrorCode } from "./state-folder.ts";
+import { StateError, type StateErrorCode } from "./state-error.ts";
+import { StateFolder } from "./state-folder.ts";
 import { FakeClock } from "./testing/fake-clock.ts";
 import { temporaryFolder } from "./testing/temporary-folder.ts";
 
@@ -20,15 +21,15 @@ function open(path: string, clock = new FakeClock(), trustDomain = "cluster.loca
   const folder = StateFolder.open(path, "write");
   JoinTokenKey.open(folder);
   LeafVersions.open(folder, (count) => systemRandomness.bytes(count));
-  return new CertificateAuthority({ folder, trustDomain, clock });
+  return new CertificateAuthority({ store: folder, trustDomain, clock });
 }
 
 /** The error of an act that must fail, which names the path and a remedy and holds no key. */
-function refusal(act: () => unknown): StateFolderError {
+function refusal(act: () => unknown): StateError {
   try {
     act();
   } catch (failure) {
-    if (!(failure instanceof StateFolderError)) throw failure;
+    if (!(failure instanceof StateError)) throw failure;
     expect(failure.message).toContain(failure.path);
     expect(failure.message).toContain(failure.remedy);
     expect(failure.message).not.toContain("-----");
@@ -185,7 +186,7 @@ describe("a state folder is refused", () => {
     }
   });
 
-  it.each<[string, (mine: string, theirs: string) => void, StateFolderErrorCode, string]>([
+  it.each<[string, (mine: string, theirs: string) => void, StateErrorCode, string]>([
     [
       "whose intermediate has another's key",
       (mine, theirs) => swapKey(join(mine, "intermediate.pem"), join(theirs, "intermediate.pem")),

@@ -16,40 +16,8 @@ import {
   type Stats,
 } from "node:fs";
 import { join } from "node:path";
-
-/** Why the state folder cannot be used. A closed set: the CLI and tests may switch on it. */
-export type StateFolderErrorCode =
-  /** It, or a file in it, cannot be created or changed: permissions, a read-only or full disk, a file in the way. */
-  | "StateNotWritable"
-  | "StateNotReadable"
-  /** Somebody else on this machine could read keys, or has put them there. */
-  | "StateExposed"
-  | "StateOwnedByAnother"
-  /** A file does not hold what it should. */
-  | "StateCorrupt"
-  | "StateKeyMismatch"
-  /** A certificate was not signed by the one above it. */
-  | "StateBrokenChain"
-  | "StateExpired"
-  /** A certificate is not valid yet: the clock is wrong. */
-  | "StateNotYetValid"
-  /** The folder belongs to a mesh with another trust domain. */
-  | "StateTrustDomainMismatch";
-
-/** Names the path and what to do about it. Never holds any content of a file. */
-export class StateFolderError extends Error {
-  override readonly name = "StateFolderError";
-  readonly code: StateFolderErrorCode;
-  readonly path: string;
-  readonly remedy: string;
-
-  constructor(code: StateFolderErrorCode, path: string, problem: string, remedy: string, cause?: unknown) {
-    super(`${path} ${problem}. ${remedy}.`, cause === undefined ? {} : { cause });
-    this.code = code;
-    this.path = path;
-    this.remedy = remedy;
-  }
-}
+import { corrupt, StateError } from "./state-error.ts";
+import type { StateRemedies, StateStore } from "./state-store.ts";
 
 const GROUP_AND_OTHERS = 0o077;
 const LARGEST_FILE = 64 * 1024;
@@ -59,7 +27,8 @@ const LARGEST_FILE = 64 * 1024;
  * appears whole or not at all, whatever dies when: it is written beside its place, synced to disk, then linked or
  * renamed.
  */
-export class StateFolder {
+export class StateFolder implements StateStore {
+  readonly remedies = REMEDIES;
   readonly path: string;
 
   private constructor(path: string) {
@@ -102,7 +71,7 @@ export class StateFolder {
     try {
       const stats = fstatSync(file);
       refuseForeign(path, stats, "chmod 600");
-      if (!stats.isFile() || stats.size > LARGEST_FILE) throw corrupt(path, "is not a file that Seawall wrote");
+      if (!stats.isFile() || stats.size > LARGEST_FILE) throw corrupt(this, name, "is not a file that Seawall wrote");
       const content = Buffer.alloc(stats.size);
       const length = attempt(
         () => readSync(file, content),
@@ -131,7 +100,7 @@ export class StateFolder {
       unlinkSync(written);
     }
     const winner = this.read(name);
-    if (winner === undefined) throw corrupt(path, "came and went while it was being read");
+    if (winner === undefined) throw corrupt(this, name, "came and went while it was being read");
     return winner;
   }
 
@@ -202,18 +171,16 @@ export class StateFolder {
   }
 }
 
-/** For a file of the state folder whose content is not what Seawall wrote there. */
-export function corrupt(path: string, problem: string, cause?: unknown): StateFolderError {
-  return new StateFolderError("StateCorrupt", path, problem, `Restore the folder from a backup, or ${START_OVER}`, cause);
-}
-
-/** The remedy of last resort. */
-export const START_OVER = "move the folder away: the next start makes a new mesh identity, and every sidecar has to join again";
+const REMEDIES: StateRemedies = {
+  restore: "Restore the folder from a backup",
+  startOver: "move the folder away: the next start makes a new mesh identity, and every sidecar has to join again",
+  removePart: "Remove the file",
+};
 
 function refuseForeign(path: string, stats: Stats, remedy: string): void {
   if ((stats.mode & GROUP_AND_OTHERS) !== 0) {
     const mode = (stats.mode & 0o777).toString(8).padStart(4, "0");
-    throw new StateFolderError(
+    throw new StateError(
       "StateExposed",
       path,
       `has mode ${mode}, so that others on this machine can reach private keys`,
@@ -222,7 +189,7 @@ function refuseForeign(path: string, stats: Stats, remedy: string): void {
   }
   const user = process.geteuid?.();
   if (user !== undefined && stats.uid !== user && stats.uid !== 0) {
-    throw new StateFolderError(
+    throw new StateError(
       "StateOwnedByAnother",
       path,
       `belongs to user ${stats.uid}, who could replace the keys in it, while this runs as user ${user}`,
@@ -231,8 +198,8 @@ function refuseForeign(path: string, stats: Stats, remedy: string): void {
   }
 }
 
-function notWritable(path: string, problem: string, cause: unknown): StateFolderError {
-  return new StateFolderError(
+function notWritable(path: string, problem: string, cause: unknown): StateError {
+  return new StateError(
     "StateNotWritable",
     path,
     `${problem}${because(cause)}`,
@@ -241,8 +208,8 @@ function notWritable(path: string, problem: string, cause: unknown): StateFolder
   );
 }
 
-function notReadable(path: string, cause: unknown): StateFolderError {
-  return new StateFolderError(
+function notReadable(path: string, cause: unknown): StateError {
+  return new StateError(
     "StateNotReadable",
     path,
     `cannot be read${because(cause)}`,
@@ -272,7 +239,7 @@ function errno(cause: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-function attempt<Result>(act: () => Result, failure: (cause: unknown) => StateFolderError): Result {
+function attempt<Result>(act: () => Result, failure: (cause: unknown) => StateError): Result {
   try {
     return act();
   } catch (cause) {

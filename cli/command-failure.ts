@@ -23,7 +23,7 @@ export class CommandFailure extends Error {
 
 /** Errors of the other layers that are written for users; their `code` is stable, their message says what to do. */
 const WRITTEN_FOR_USERS = new Set([
-  "StateFolderError",
+  "StateError",
   "JoinTokenError",
   "CertificateError",
   "ControlPlaneError",

@@ -40,7 +40,7 @@ export async function startTestControlPlane(options: {
   const folder = await mkdtemp(join(tmpdir(), "seawall-test-"));
   const state = join(folder, "state");
   const stateFolder = StateFolder.open(state, "write");
-  const authority = new CertificateAuthority({ folder: stateFolder, trustDomain: "cluster.local" });
+  const authority = new CertificateAuthority({ store: stateFolder, trustDomain: "cluster.local" });
   const caFile = join(folder, "trust.pem");
   await writeFile(caFile, authority.trust.pem);
   const issued = authority.issue({ trustDomain: "cluster.local", namespace: "seawall", serviceAccount: "control-plane" }, ["localhost"]);

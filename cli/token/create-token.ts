@@ -12,7 +12,7 @@ export interface CreateTokenRequest {
   readonly output: OutputFormat;
 }
 
-/** Makes a join token and prints it, or writes it to a file. Throws StateFolderError and JoinTokenError. */
+/** Makes a join token and prints it, or writes it to a file. Throws StateError and JoinTokenError. */
 export async function createToken(
   { namespace, pod }: { readonly namespace: string; readonly pod: string },
   request: CreateTokenRequest,

@@ -87,7 +87,7 @@ describe("workload certificates", () => {
 
   it("are good in the eyes of openssl, of both sides as server and as client", async () => {
     const state = StateFolder.open(shop.stateFolder, "read");
-    const authority = new CertificateAuthority({ folder: state, trustDomain: "shop.example", leafLifetime: LIFETIME_MS });
+    const authority = new CertificateAuthority({ store: state, trustDomain: "shop.example", leafLifetime: LIFETIME_MS });
     const roots = readFileSync(join(shop.stateFolder, "trust.pem"), "utf8");
     for (const app of APPS) {
       const caller = authority.issue({ trustDomain: "shop.example", namespace: "shop", serviceAccount: "web" });

@@ -18,7 +18,7 @@ import { buildMesh, type Mesh } from "../../controller/mesh/mesh.ts";
 import { currentSettings } from "../../controller/mesh/settings.ts";
 import type { SourceEntry } from "../../controller/model/source-entry.ts";
 import { identitySecret, trustSecret } from "../../controller/secrets.ts";
-import { knownKinds } from "../../controller/sources/files/known-kind.ts";
+import { knownKinds } from "../../controller/sources/known-kind.ts";
 import { readDocument } from "../../controller/sources/files/read-document.ts";
 import { feedXds } from "../../controller/xds-feed.ts";
 import type { JwksState } from "../../crds/authentication-policy/index.ts";
@@ -70,7 +70,7 @@ export class OracleMesh {
     this.mesh = buildMesh(graph, { source: (kind) => this.#sourceOf(kind), jwks: this.#jwks, trust });
 
     const state = StateFolder.open(join(this.folder, "state"), "write");
-    this.authority = new CertificateAuthority({ folder: state, trustDomain: TRUST_DOMAIN });
+    this.authority = new CertificateAuthority({ store: state, trustDomain: TRUST_DOMAIN });
     trust.set(SINGLETON, trustSecret(this.authority.trust.pem));
     const leaves = new LeafSecrets({
       authority: this.authority,

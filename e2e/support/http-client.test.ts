@@ -111,7 +111,7 @@ describe("the hostile HTTP/2 client", () => {
 
 it("shows a client certificate, its ALPN and its own address over TLS", async () => {
   using state = temporaryFolder();
-  const authority = new CertificateAuthority({ folder: StateFolder.open(state.path, "write"), trustDomain: "cluster.local" });
+  const authority = new CertificateAuthority({ store: StateFolder.open(state.path, "write"), trustDomain: "cluster.local" });
   const issued = authority.issue({ trustDomain: "cluster.local", namespace: "shop", serviceAccount: "web" });
   const identity = { cert: issued.chainPem, key: issued.key.reveal(), ca: authority.trust.pem };
   const server = createTls({ ...identity, requestCert: true, ALPNProtocols: ["mesh"] }, (socket: TLSSocket) => {

@@ -51,7 +51,7 @@ export const TRUST_DOMAIN = "cluster.local";
 export async function startPolicySidecar(scenarios: Readonly<Record<string, readonly PortContribution[]>>): Promise<PolicySidecar> {
   const folder = mkdtempSync(join(tmpdir(), "seawall-policy-"));
   const forget = endWithTests(async () => rm(folder, { recursive: true, force: true }));
-  const authority = new CertificateAuthority({ folder: StateFolder.open(join(folder, "ca"), "write"), trustDomain: TRUST_DOMAIN });
+  const authority = new CertificateAuthority({ store: StateFolder.open(join(folder, "ca"), "write"), trustDomain: TRUST_DOMAIN });
   const upstream = await startUpstream();
   for (const [name, contributions] of Object.entries(scenarios)) await writeRoutes(folder, name, contributions);
   const envoy = await startEnvoy({

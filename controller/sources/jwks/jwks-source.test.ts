@@ -417,7 +417,7 @@ describe("the store of key sets", () => {
 describe("over TLS", () => {
   async function secureIssuer(answer: RequestListener, name = "localhost"): Promise<{ uri: string; trusted: string }> {
     const path = join(folder, "ca");
-    const authority = new CertificateAuthority({ folder: StateFolder.open(path, "write"), trustDomain: "idp" });
+    const authority = new CertificateAuthority({ store: StateFolder.open(path, "write"), trustDomain: "idp" });
     const { chainPem, key } = authority.issue({ trustDomain: "idp", namespace: "idp", serviceAccount: "idp" }, [name]);
     return { uri: await listen(createTlsServer({ cert: chainPem, key: key.reveal() }, answer), "https"), trusted: authority.trust.pem };
   }

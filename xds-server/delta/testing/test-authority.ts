@@ -9,7 +9,7 @@ export class TestAuthority {
 
   constructor() {
     using folder = temporaryFolder();
-    this.#authority = new CertificateAuthority({ folder: StateFolder.open(folder.path, "write"), trustDomain: "cluster.local" });
+    this.#authority = new CertificateAuthority({ store: StateFolder.open(folder.path, "write"), trustDomain: "cluster.local" });
   }
 
   /** PEM. */
