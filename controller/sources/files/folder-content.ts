@@ -9,7 +9,7 @@
 import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { codeOf, type FolderScan, isIn, type ScannedFile, type Unreadable } from "./folder-scan.ts";
-import type { KnownKind } from "./known-kind.ts";
+import type { KnownKind } from "../known-kind.ts";
 import type { LocatedViolation } from "./located-violation.ts";
 import { type Manifest, ManifestReader, NO_MANIFEST, unreadableManifest } from "./manifest.ts";
 import { type EntrySink, ObjectTable } from "./object-table.ts";

@@ -1,6 +1,6 @@
 /** One version of one file: what it says, with places in the file. */
 import { violation } from "../../../crds/core/violation.ts";
-import type { KnownKind } from "./known-kind.ts";
+import type { KnownKind } from "../known-kind.ts";
 import { inOrder, type LocatedViolation, type PlacedViolation, shifted } from "./located-violation.ts";
 import { decodeManifest, splitDocuments } from "./manifest-text.ts";
 import { readDocument, type ReadDocument, type ReadObject } from "./read-document.ts";

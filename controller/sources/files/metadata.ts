@@ -2,7 +2,7 @@
 import { fieldAt } from "../../../crds/core/field-path.ts";
 import { suggestion } from "../../../crds/core/suggest.ts";
 import { violation, type Violation, warning } from "../../../crds/core/violation.ts";
-import type { KnownKind } from "./known-kind.ts";
+import type { KnownKind } from "../known-kind.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 

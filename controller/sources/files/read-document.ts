@@ -4,7 +4,7 @@ import type { KubernetesObject, ObjectMeta } from "../../../crds/core/object.ts"
 import { suggestion, nearest } from "../../../crds/core/suggest.ts";
 import { errorsOf, violation, type Violation, type ViolationReason, warning } from "../../../crds/core/violation.ts";
 import { type ObjectIdentity, sourceKey } from "../../model/source-entry.ts";
-import type { KnownKind } from "./known-kind.ts";
+import { type KnownKind, validated, withoutNulls } from "../known-kind.ts";
 import { inOrder, type PlacedViolation, type Position } from "./located-violation.ts";
 import { checkMetadata } from "./metadata.ts";
 import { ambiguities, parseYaml, placed, type YamlDocument } from "./yaml-document.ts";
@@ -168,21 +168,6 @@ class DocumentReader {
   }
 }
 
-/** A check that fails is a bug of ours, and no reason to take the object for right. */
-function validated(object: KubernetesObject, known: KnownKind): Violation[] {
-  try {
-    return known.validate(object);
-  } catch (error) {
-    return [
-      violation(
-        "",
-        "Invalid",
-        `could not be checked, which is a bug in Seawall: ${error instanceof Error ? error.message : String(error)}`,
-      ),
-    ];
-  }
-}
-
 const TOP_LEVEL_FIELDS = ["apiVersion", "kind", "metadata", "spec", "status"];
 
 function unknownTopLevelFields(fields: Fields): Violation[] {
@@ -222,12 +207,6 @@ function scalarText(value: unknown): string | undefined {
 function normalised(fields: Fields, metadata: Fields, known: KnownKind): Fields {
   const object = known.closed ? { ...fields } : (withoutNulls(fields) as Record<string, unknown>);
   return { ...object, metadata: withoutNulls(metadata) };
-}
-
-function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNulls);
-  if (!isRecord(value)) return value;
-  return Object.fromEntries(Object.entries(value).flatMap(([key, field]) => (field === null ? [] : [[key, withoutNulls(field)]])));
 }
 
 function withNamespace(object: KubernetesObject, identity: ObjectIdentity): KubernetesObject {

@@ -4,10 +4,10 @@
  */
 import { isIP } from "node:net";
 import Type, { type TSchema } from "typebox";
-import type { KubernetesObject } from "../../../crds/core/object.ts";
-import { checkSchema } from "../../../crds/core/schema.ts";
-import { violation, type Violation } from "../../../crds/core/violation.ts";
-import type { EndpointSliceObject, PodObject, ServiceObject } from "../../model/kubernetes.ts";
+import type { KubernetesObject } from "../../crds/core/object.ts";
+import { checkSchema } from "../../crds/core/schema.ts";
+import { violation, type Violation } from "../../crds/core/violation.ts";
+import type { EndpointSliceObject, PodObject, ServiceObject } from "../model/kubernetes.ts";
 import type { KnownKind } from "./known-kind.ts";
 
 const StringMap = Type.Record(Type.String(), Type.String());
@@ -89,6 +89,7 @@ const AnySchema = Type.Object({});
 
 function kind(
   name: string,
+  plural: string,
   apiVersion: string,
   schema: TSchema,
   more: (object: KubernetesObject) => Violation[] = () => [],
@@ -96,6 +97,7 @@ function kind(
 ): KnownKind {
   return {
     kind: name,
+    plural,
     apiVersion,
     namespaced: true,
     security: false,
@@ -110,16 +112,18 @@ function kind(
 }
 
 export const KUBERNETES_KINDS: readonly KnownKind[] = [
-  kind("Namespace", "v1", AnySchema, undefined, { namespaced: false, reads: [] }),
-  kind("ServiceAccount", "v1", AnySchema, undefined, { reads: [] }),
-  kind("Pod", "v1", PodSchema, (object) => checkPod(object as unknown as PodObject), {
+  kind("Namespace", "namespaces", "v1", AnySchema, undefined, { namespaced: false, reads: [] }),
+  kind("ServiceAccount", "serviceaccounts", "v1", AnySchema, undefined, { reads: [] }),
+  kind("Pod", "pods", "v1", PodSchema, (object) => checkPod(object as unknown as PodObject), {
     reads: ["spec.serviceAccountName", "spec.containers[].name", "spec.containers[].ports", "status"],
   }),
-  kind("Service", "v1", ServiceSchema, (object) => checkService(object as unknown as ServiceObject)),
-  kind("EndpointSlice", "discovery.k8s.io/v1", EndpointSliceSchema, (object) => checkSlice(object as unknown as EndpointSliceObject)),
-  kind("Secret", "v1", SecretSchema, checkSecret, { confidential: ["data", "stringData"] }),
-  kind("ConfigMap", "v1", ConfigMapSchema),
-  kind("HTTPRoute", "gateway.networking.k8s.io/v1", HttpRouteSchema),
+  kind("Service", "services", "v1", ServiceSchema, (object) => checkService(object as unknown as ServiceObject)),
+  kind("EndpointSlice", "endpointslices", "discovery.k8s.io/v1", EndpointSliceSchema, (object) =>
+    checkSlice(object as unknown as EndpointSliceObject),
+  ),
+  kind("Secret", "secrets", "v1", SecretSchema, checkSecret, { confidential: ["data", "stringData"] }),
+  kind("ConfigMap", "configmaps", "v1", ConfigMapSchema),
+  kind("HTTPRoute", "httproutes", "gateway.networking.k8s.io/v1", HttpRouteSchema),
 ];
 
 function checkPod(pod: PodObject): Violation[] {

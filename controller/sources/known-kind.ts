@@ -1,13 +1,15 @@
-/** The kinds that a folder may hold, and what is known of each. */
-import type { Kind } from "../../../crds/core/kind.ts";
-import type { KubernetesObject } from "../../../crds/core/object.ts";
-import { checkSchema } from "../../../crds/core/schema.ts";
-import { errorsOf, type Violation } from "../../../crds/core/violation.ts";
+/** The kinds that a source may hold, and what is known of each. */
+import type { Kind } from "../../crds/core/kind.ts";
+import type { KubernetesObject } from "../../crds/core/object.ts";
+import { checkSchema } from "../../crds/core/schema.ts";
+import { errorsOf, violation, type Violation } from "../../crds/core/violation.ts";
 import { KUBERNETES_KINDS } from "./kubernetes-kinds.ts";
 
 export interface KnownKind {
   readonly kind: string;
   readonly apiVersion: string;
+  /** As paths of the API have it. */
+  readonly plural: string;
   readonly namespaced: boolean;
   /** True when an invalid object must make its targets refuse. */
   readonly security: boolean;
@@ -35,6 +37,7 @@ export function knownKinds(kinds: readonly Kind[], check: ObjectCheck = checkObj
   const own = kinds.map((kind): KnownKind => ({
     kind: kind.kind,
     apiVersion: kind.apiVersion,
+    plural: kind.plural,
     namespaced: kind.scope === "Namespaced",
     security: kind.security,
     closed: true,
@@ -42,4 +45,21 @@ export function knownKinds(kinds: readonly Kind[], check: ObjectCheck = checkObj
     validate: (object) => check(kind, object),
   }));
   return new Map([...KUBERNETES_KINDS, ...own].map((known) => [known.kind, known]));
+}
+
+/** A check that fails is a bug of ours, and no reason to take the object for right. */
+export function validated(object: KubernetesObject, known: KnownKind): Violation[] {
+  try {
+    return known.validate(object);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return [violation("", "Invalid", `could not be checked, which is a bug in Seawall: ${reason}`)];
+  }
+}
+
+/** In Kubernetes a field that is null is a field that is absent. */
+export function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).flatMap(([key, field]) => (field === null ? [] : [[key, withoutNulls(field)]])));
 }
