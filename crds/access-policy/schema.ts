@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { Enforcement, TargetRef, TargetSelector } from "../core/match.ts";
+import { Enforcement, TARGET_FIELDS } from "../core/match.ts";
 import { Rule } from "../core/match/rule.ts";
 import type { KubernetesObject } from "../core/object.ts";
 
@@ -19,10 +19,7 @@ export const ACCESS_FIELDS = {
 
 export const AccessPolicySpec = Type.Object(
   {
-    targetRefs: Type.Optional(Type.Array(TargetRef, { minItems: 1, maxItems: 16, description: "What the policy protects, by name." })),
-    targetSelectors: Type.Optional(
-      Type.Array(TargetSelector, { minItems: 1, maxItems: 16, description: "What the policy protects, by label; instead of targetRefs." }),
-    ),
+    ...TARGET_FIELDS,
     ...ACCESS_FIELDS,
   },
   { additionalProperties: false },

@@ -1,5 +1,6 @@
 import type { Kind } from "../core/kind.ts";
 import { SEAWALL_API_VERSION } from "../core/object.ts";
+import { authenticationPolicyResource } from "./custom-resource.ts";
 import { AuthenticationPolicySpec } from "./schema.ts";
 import { validate } from "./validate.ts";
 
@@ -12,6 +13,7 @@ export const authenticationPolicy: Kind<typeof AuthenticationPolicySpec> = {
   question: "how does a caller prove who it is",
   security: true,
   schema: AuthenticationPolicySpec,
+  customResource: authenticationPolicyResource,
   validate,
 };
 

@@ -1,6 +1,6 @@
 import Type, { type Static } from "typebox";
 import type { KubernetesObject } from "../core/object.ts";
-import { TargetRef, TargetSelector, To } from "../core/match.ts";
+import { TARGET_FIELDS, To } from "../core/match.ts";
 
 const closed = { additionalProperties: false } as const;
 const exactlyOne = { ...closed, minProperties: 1, maxProperties: 1 } as const;
@@ -83,8 +83,7 @@ export const Proof = Type.Object(
 
 export const AuthenticationPolicySpec = Type.Object(
   {
-    targetRefs: Type.Optional(Type.Array(TargetRef, { minItems: 1, maxItems: 16 })),
-    targetSelectors: Type.Optional(Type.Array(TargetSelector, { minItems: 1, maxItems: 16 })),
+    ...TARGET_FIELDS,
     enforcement: Type.Optional(
       Type.Union([Type.Literal("Enforce")], {
         default: "Enforce",
@@ -103,7 +102,7 @@ export const AuthenticationPolicySpec = Type.Object(
       }),
     ),
     except: Type.Optional(
-      Type.Array(Type.Object({ to: Type.Array(To, { minItems: 1, maxItems: 16 }) }, closed), {
+      Type.Array(Type.Object({ to: Type.Array(To, { minItems: 1, maxItems: 16, description: "Calls to any of these." }) }, closed), {
         minItems: 1,
         maxItems: 16,
         description: "Requests that need no proof: tokens are not read there. Access policies apply all the same.",

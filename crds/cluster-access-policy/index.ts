@@ -1,5 +1,6 @@
 import type { Kind } from "../core/kind.ts";
 import { SEAWALL_API_VERSION } from "../core/object.ts";
+import { clusterAccessPolicyResource } from "./custom-resource.ts";
 import { ClusterAccessPolicySpec } from "./schema.ts";
 import { validateClusterAccessPolicy } from "./validate.ts";
 
@@ -13,6 +14,7 @@ export const clusterAccessPolicy: Kind<typeof ClusterAccessPolicySpec> = {
   question: "who may do what in every namespace: the platform team's Allow or Deny",
   security: true,
   schema: ClusterAccessPolicySpec,
+  customResource: clusterAccessPolicyResource,
   validate: validateClusterAccessPolicy,
 };
 

@@ -1,12 +1,11 @@
 import Type, { type Static } from "typebox";
 import { ACCESS_FIELDS } from "../access-policy/index.ts";
-import { LabelSelectorRequirement, TargetSelector } from "../core/match.ts";
+import { LABEL_SELECTOR_FIELDS, TargetSelector } from "../core/match.ts";
 import type { KubernetesObject } from "../core/object.ts";
 
 const NamespaceSelector = Type.Object(
   {
-    matchLabels: Type.Optional(Type.Record(Type.String(), Type.String())),
-    matchExpressions: Type.Optional(Type.Array(LabelSelectorRequirement, { minItems: 1 })),
+    ...LABEL_SELECTOR_FIELDS,
   },
   {
     additionalProperties: false,

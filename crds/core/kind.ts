@@ -1,4 +1,5 @@
 import type { Static, TSchema } from "typebox";
+import type { CustomResource } from "./custom-resource.ts";
 import type { KubernetesObject } from "./object.ts";
 import type { Violation } from "./violation.ts";
 
@@ -17,5 +18,7 @@ export interface Kind<Schema extends TSchema = TSchema> {
   /** True when an invalid object must make its targets refuse, rather than be ignored. */
   readonly security: boolean;
   readonly schema: Schema;
+  /** For the kinds whose CRD is Seawall's own; those of the Gateway API are installed from there. */
+  readonly customResource?: CustomResource;
   validate(object: KubernetesObject<Static<Schema>>): Violation[];
 }

@@ -7,21 +7,44 @@ import Type, { type Static } from "typebox";
 
 const closed = { additionalProperties: false } as const;
 
-const Name = Type.String({ minLength: 1, maxLength: 253 });
+const Name = Type.String({
+  minLength: 1,
+  maxLength: 253,
+  description: "The target's name. A Service needs one; a Namespace is always the policy's own.",
+});
 
 export const LabelSelectorRequirement = Type.Object(
   {
-    key: Type.String({ minLength: 1 }),
-    operator: Type.Union([Type.Literal("In"), Type.Literal("NotIn"), Type.Literal("Exists"), Type.Literal("DoesNotExist")]),
-    values: Type.Optional(Type.Array(Type.String())),
+    key: Type.String({ minLength: 1, maxLength: 317, description: "The label's key." }),
+    operator: Type.Union([Type.Literal("In"), Type.Literal("NotIn"), Type.Literal("Exists"), Type.Literal("DoesNotExist")], {
+      description: "In, NotIn: the label's value is, or is not, one of values. Exists, DoesNotExist: whether there is such a label at all.",
+    }),
+    values: Type.Optional(
+      Type.Array(Type.String({ maxLength: 63 }), {
+        maxItems: 64,
+        description: "For In and NotIn: the values. Exists and DoesNotExist take none.",
+      }),
+    ),
   },
   closed,
 );
 
+/** The two halves of a label selector, as Kubernetes has them. */
+export const LABEL_SELECTOR_FIELDS = {
+  matchLabels: Type.Optional(
+    Type.Record(Type.String(), Type.String(), { description: "Labels that must all be there with these values." }),
+  ),
+  matchExpressions: Type.Optional(
+    Type.Array(LabelSelectorRequirement, { minItems: 1, maxItems: 16, description: "Requirements of labels that must all hold." }),
+  ),
+};
+
 export const TargetRef = Type.Object(
   {
     group: Type.Optional(Type.String({ description: "API group of the target; may be left out for Namespace and Service." })),
-    kind: Type.Union([Type.Literal("Namespace"), Type.Literal("Service")]),
+    kind: Type.Union([Type.Literal("Namespace"), Type.Literal("Service")], {
+      description: "Namespace: every pod of the policy's namespace. Service: the pods behind it, on the ports that it leads to.",
+    }),
     name: Type.Optional(Name),
   },
   { ...closed, description: "What the policy protects: the policy's own Namespace (no name needed) or a Service in it." },
@@ -29,12 +52,19 @@ export const TargetRef = Type.Object(
 
 export const TargetSelector = Type.Object(
   {
-    kind: Type.Literal("Pod"),
-    matchLabels: Type.Optional(Type.Record(Type.String(), Type.String())),
-    matchExpressions: Type.Optional(Type.Array(LabelSelectorRequirement, { minItems: 1 })),
+    kind: Type.Literal("Pod", { description: "Always Pod." }),
+    ...LABEL_SELECTOR_FIELDS,
   },
   { ...closed, description: "The pods that the policy protects, by label. Without labels: every pod in reach of the policy." },
 );
+
+/** What a namespaced policy protects: exactly one of the two. */
+export const TARGET_FIELDS = {
+  targetRefs: Type.Optional(Type.Array(TargetRef, { minItems: 1, maxItems: 16, description: "What the policy protects, by name." })),
+  targetSelectors: Type.Optional(
+    Type.Array(TargetSelector, { minItems: 1, maxItems: 16, description: "What the policy protects, by label; instead of targetRefs." }),
+  ),
+};
 
 /** A label selector as Kubernetes writes it. */
 export interface LabelSelector {
@@ -58,7 +88,7 @@ export const JwtMatch = Type.Object(
     ),
     claims: Type.Optional(Type.Array(ClaimMatch, { minItems: 1, description: "All of these claims." })),
   },
-  closed,
+  { ...closed, description: "A verified token: an AuthenticationPolicy for the same target must accept its issuer." },
 );
 
 export const From = Type.Object(
@@ -101,7 +131,7 @@ export const To = Type.Object(
 
 export const HeaderMatch = Type.Object(
   {
-    name: Type.String({ minLength: 1 }),
+    name: Type.String({ minLength: 1, description: "The header's name, in any case." }),
     values: Type.Array(Type.String(), { minItems: 1, description: "Any of these values, exactly." }),
   },
   closed,
@@ -113,7 +143,10 @@ export const When = Type.Object(
 );
 
 export const Except = Type.Object(
-  { from: Type.Optional(Type.Array(From, { minItems: 1 })), to: Type.Optional(Type.Array(To, { minItems: 1 })) },
+  {
+    from: Type.Optional(Type.Array(From, { minItems: 1, description: "Calls of any of these. Without it: of anyone." })),
+    to: Type.Optional(Type.Array(To, { minItems: 1, description: "Calls to any of these. Without it: to anything." })),
+  },
   { ...closed, minProperties: 1, description: "But not these." },
 );
 

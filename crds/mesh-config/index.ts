@@ -1,5 +1,6 @@
 import type { Kind } from "../core/kind.ts";
 import { SEAWALL_API_VERSION } from "../core/object.ts";
+import { meshConfigResource } from "./custom-resource.ts";
 import { MeshConfigSpec } from "./schema.ts";
 import { validateMeshConfig } from "./validate.ts";
 
@@ -12,6 +13,7 @@ export const meshConfig: Kind<typeof MeshConfigSpec> = {
   question: "trust domain, default access, TLS floor, post-quantum mode",
   security: true,
   schema: MeshConfigSpec,
+  customResource: meshConfigResource,
   validate: validateMeshConfig,
 };
 

@@ -34,11 +34,17 @@ export const MeshConfigSpec = Type.Object(
         {
           default: Type.Optional(DefaultAccess),
           namespaces: Type.Optional(
-            Type.Array(Type.Object({ name: Type.String({ minLength: 1, maxLength: 63 }), default: DefaultAccess }, closed), {
-              minItems: 1,
-              maxItems: 1000,
-              description: "Namespaces with a default of their own, which replaces that of the mesh.",
-            }),
+            Type.Array(
+              Type.Object(
+                { name: Type.String({ minLength: 1, maxLength: 63, description: "The namespace's name." }), default: DefaultAccess },
+                closed,
+              ),
+              {
+                minItems: 1,
+                maxItems: 1000,
+                description: "Namespaces with a default of their own, which replaces that of the mesh.",
+              },
+            ),
           ),
         },
         { ...closed, description: "The default access. Without it: Deny." },

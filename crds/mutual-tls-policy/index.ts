@@ -1,5 +1,6 @@
 import type { Kind } from "../core/kind.ts";
 import { SEAWALL_API_VERSION } from "../core/object.ts";
+import { mutualTLSPolicyResource } from "./custom-resource.ts";
 import { MutualTLSPolicySpec } from "./schema.ts";
 import { validateMutualTLSPolicy } from "./validate.ts";
 
@@ -12,6 +13,7 @@ export const mutualTLSPolicy: Kind<typeof MutualTLSPolicySpec> = {
   question: "is mTLS strict, permissive or off here; which TLS versions and curves",
   security: true,
   schema: MutualTLSPolicySpec,
+  customResource: mutualTLSPolicyResource,
   validate: validateMutualTLSPolicy,
 };
 

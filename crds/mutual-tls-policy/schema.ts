@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { TargetRef, TargetSelector } from "../core/match.ts";
+import { TARGET_FIELDS } from "../core/match.ts";
 import type { KubernetesObject } from "../core/object.ts";
 import { PostQuantum, TlsVersion } from "../mesh-config/index.ts";
 
@@ -14,10 +14,7 @@ export type Mode = Static<typeof Mode>;
 
 export const MutualTLSPolicySpec = Type.Object(
   {
-    targetRefs: Type.Optional(Type.Array(TargetRef, { minItems: 1, maxItems: 16, description: "What the policy protects, by name." })),
-    targetSelectors: Type.Optional(
-      Type.Array(TargetSelector, { minItems: 1, maxItems: 16, description: "What the policy protects, by label; instead of targetRefs." }),
-    ),
+    ...TARGET_FIELDS,
     mode: Type.Optional(Mode),
     minVersion: Type.Optional(TlsVersion),
     postQuantum: Type.Optional(PostQuantum),

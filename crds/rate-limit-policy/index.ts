@@ -1,5 +1,6 @@
 import type { Kind } from "../core/kind.ts";
 import { SEAWALL_API_VERSION } from "../core/object.ts";
+import { rateLimitPolicyResource } from "./custom-resource.ts";
 import { RateLimitPolicySpec } from "./schema.ts";
 import { validate } from "./validate.ts";
 
@@ -12,6 +13,7 @@ export const rateLimitPolicy: Kind<typeof RateLimitPolicySpec> = {
   question: "how often, per whom",
   security: true,
   schema: RateLimitPolicySpec,
+  customResource: rateLimitPolicyResource,
   validate,
 };
 

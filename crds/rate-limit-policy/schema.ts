@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { Enforcement, TargetRef, TargetSelector, To } from "../core/match.ts";
+import { Enforcement, TARGET_FIELDS, To } from "../core/match.ts";
 import type { KubernetesObject } from "../core/object.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -19,7 +19,7 @@ export const LimitKey = Type.Object(
 
 export const OnExceed = Type.Object(
   {
-    action: Type.Union([Type.Literal("Reject")]),
+    action: Type.Union([Type.Literal("Reject")], { description: "Reject: the request is refused." }),
     status: Type.Optional(
       Type.Integer({
         minimum: 400,
@@ -50,7 +50,11 @@ export const Limit = Type.Object(
       }),
     ),
     requests: Type.Integer({ minimum: 1, maximum: 1_000_000_000, description: "How many requests fit into a window." }),
-    window: Type.String({ minLength: 1, description: "How long a window is, such as 1m: the bucket refills evenly over it." }),
+    window: Type.String({
+      minLength: 1,
+      maxLength: 32,
+      description: "How long a window is, such as 1m: the bucket refills evenly over it.",
+    }),
     burst: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 1_000_000_000, description: "How many may come at once: the bucket's size. Default: requests." }),
     ),
@@ -64,8 +68,7 @@ export const Limit = Type.Object(
 
 export const RateLimitPolicySpec = Type.Object(
   {
-    targetRefs: Type.Optional(Type.Array(TargetRef, { minItems: 1, maxItems: 16 })),
-    targetSelectors: Type.Optional(Type.Array(TargetSelector, { minItems: 1, maxItems: 16 })),
+    ...TARGET_FIELDS,
     enforcement: Type.Optional(Enforcement),
     limits: Type.Array(Limit, { minItems: 1, maxItems: 12, description: "All that match a request must admit it." }),
   },
