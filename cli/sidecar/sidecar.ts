@@ -4,7 +4,8 @@
  */
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type ControlPlaneTrust, sidecarBootstrap, tokenSecretFile } from "../../xds-server/envoy/bootstrap.ts";
+import { sidecarBootstrap } from "../../xds-server/envoy/bootstrap.ts";
+import { type ControlPlaneTrust, tokenSecretFile } from "../../xds-server/envoy/control-plane-cluster.ts";
 import { envoyJson } from "../../xds-server/envoy/yaml.ts";
 import { BootstrapSchema } from "../../xds-server/gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import { CommandFailure, reasonOf } from "../command-failure.ts";

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { envoyPath } from "../../tools/fetch-envoy.ts";
 import { BootstrapSchema } from "../gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
-import { type ControlPlaneTrust, sidecarBootstrap, tokenSecretFile } from "./bootstrap.ts";
+import { sidecarBootstrap } from "./bootstrap.ts";
+import { type ControlPlaneTrust, tokenSecretFile } from "./control-plane-cluster.ts";
 import { envoyJson } from "./yaml.ts";
 
 const run = promisify(execFile);

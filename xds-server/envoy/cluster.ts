@@ -2,11 +2,14 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { type Cluster, Cluster_DiscoveryType, ClusterSchema } from "../gen/envoy/config/cluster/v3/cluster_pb.js";
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from "../gen/envoy/config/endpoint/v3/endpoint_pb.js";
+import type { BindConfigSchema } from "../gen/envoy/config/core/v3/address_pb.js";
+import { SocketOption_SocketState } from "../gen/envoy/config/core/v3/socket_option_pb.js";
 import { RawBufferSchema } from "../gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js";
 import { HttpProtocolOptionsSchema } from "../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
 import { socketAddress } from "./address.ts";
 import { any } from "./any.ts";
 import { FROM_ADS } from "./discovery.ts";
+import { APPLICATION_PRIORITY } from "./sidecar-ports.ts";
 
 /** How a cluster's connections are spoken over: HTTP of one version, or bytes. */
 export type UpstreamProtocol = "http1" | "http2" | "tcp";
@@ -15,7 +18,8 @@ const HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 const TRANSPORT_MATCH = "envoy.transport_socket_match";
 const CONNECT_TIMEOUT = { seconds: 5n, nanos: 0 };
 
-function protocolOptions(protocol: UpstreamProtocol): Record<string, Any> {
+/** The options of a cluster that is spoken to in one protocol. */
+export function protocolOptions(protocol: UpstreamProtocol): Record<string, Any> {
   switch (protocol) {
     case "tcp":
       return {};
@@ -39,6 +43,22 @@ function protocolOptions(protocol: UpstreamProtocol): Record<string, Any> {
       };
   }
 }
+
+const SOL_SOCKET = 1;
+const SO_PRIORITY = 12;
+
+/** Marks the connections of a sidecar to its own application, for the redirect to let them pass: see APPLICATION_PRIORITY. */
+export const TO_APPLICATION: MessageInitShape<typeof BindConfigSchema> = {
+  socketOptions: [
+    {
+      description: "to the application",
+      level: BigInt(SOL_SOCKET),
+      name: BigInt(SO_PRIORITY),
+      value: { case: "intValue", value: BigInt(APPLICATION_PRIORITY) },
+      state: SocketOption_SocketState.STATE_PREBIND,
+    },
+  ],
+};
 
 /** The cluster from a sidecar to its own application. */
 export function applicationCluster(name: string, address: string, port: number, protocol: UpstreamProtocol): Cluster {
