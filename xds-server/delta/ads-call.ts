@@ -2,10 +2,11 @@ import { type ServerDuplexStream, status } from "@grpc/grpc-js";
 import type { IncomingRequest } from "./ads-service.ts";
 import type { AdsStream } from "./ads-stream.ts";
 import type { Clock } from "./clock.ts";
+import type { AuthenticatedSubscriber } from "./feed.ts";
 import type { MeshStreams } from "./mesh-streams.ts";
 import type { DisconnectReason, Push } from "./observer.ts";
 import type { View } from "./resource-table.ts";
-import type { StreamStatus } from "./stream-status.ts";
+import type { StreamStatus, SubscriberProgress } from "./stream-status.ts";
 import type { Nack } from "./subscription.ts";
 
 export interface CallEvents {
@@ -26,6 +27,7 @@ type CallState = { readonly kind: "held" } | { readonly kind: "open"; readonly s
 export class AdsCall {
   readonly subscriber: string;
   readonly peer: string;
+  readonly #uid: string | undefined;
   readonly #call: ServerDuplexStream<IncomingRequest, Buffer>;
   readonly #events: CallEvents;
   readonly #connectedAt: number;
@@ -36,7 +38,7 @@ export class AdsCall {
   /** `closeAt`, in Unix milliseconds, is when the call ends so that a fresh token comes with the next. */
   constructor(
     call: ServerDuplexStream<IncomingRequest, Buffer>,
-    subscriber: string,
+    { subscriber, uid }: Pick<AuthenticatedSubscriber, "subscriber" | "uid">,
     closeAt: number,
     streams: MeshStreams,
     clock: Clock,
@@ -46,6 +48,7 @@ export class AdsCall {
     this.#events = events;
     this.#streams = streams;
     this.subscriber = subscriber;
+    this.#uid = uid;
     this.peer = call.getPeer();
     this.#connectedAt = clock.now();
     this.#stopExpiry = clock.after(closeAt - this.#connectedAt, () => this.end("token-expiring"));
@@ -92,6 +95,10 @@ export class AdsCall {
     const status = finalStatus(reason, this.subscriber, detail);
     if (status) this.#call.emit("error", status);
     else this.#call.end();
+  }
+
+  progress(): SubscriberProgress {
+    return { uid: this.#uid, ackedThrough: this.stream?.ackedThrough ?? 0, rejection: this.stream?.rejection };
   }
 
   status(): StreamStatus {

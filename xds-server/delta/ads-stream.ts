@@ -147,6 +147,12 @@ export class AdsStream {
     for (const key of this.#private.keys()) this.#closePrivate(key);
   }
 
+  /** What the sidecar refuses to run, in its own words; undefined when nothing. */
+  get rejection(): string | undefined {
+    const refusing = this.#subscriptions.find((one) => one.rejected.size > 0);
+    return refusing && `${[...refusing.rejected.keys()].join(", ")}: ${refusing.lastNack?.message ?? "refused"}`;
+  }
+
   types(): TypeStatus[] {
     return this.#subscriptions.map((one) => {
       const { typeUrl } = one.type;

@@ -25,7 +25,7 @@ import type { AuthenticatedSubscriber, PrivateResources, StreamAuthenticator, Xd
 import { type ApplyReport, MeshStreams } from "./mesh-streams.ts";
 import { LogLimiter } from "./log-limiter.ts";
 import type { DeltaObserver, RefusalReason } from "./observer.ts";
-import type { StreamStatus } from "./stream-status.ts";
+import type { StreamStatus, SubscriberProgress } from "./stream-status.ts";
 import { type ListeningAddress, type ListenOptions, type ServerCertificate, Transport } from "./transport.ts";
 
 export type { ApplyReport } from "./mesh-streams.ts";
@@ -131,6 +131,11 @@ export class DeltaServer {
     return [...this.#calls.values()].flatMap((calls) => [...calls].map((call) => call.status()));
   }
 
+  /** Of the newest of a subscriber's streams; undefined while there is none. */
+  progress(subscriber: string): SubscriberProgress | undefined {
+    return this.#callsOf(subscriber).at(-1)?.progress();
+  }
+
   /** How much the table holds, for metrics. */
   get size(): { readonly resources: number; readonly layers: number; readonly views: number } {
     return this.#streams.size;
@@ -187,7 +192,7 @@ export class DeltaServer {
     const peer = call.getPeer();
     // In the last 15 % to 5 % of what is left of the token's life: by then a fresh one is in the sidecar's file.
     const closeAt = this.#clock.now() + lifetime * (0.85 + 0.1 * this.#random());
-    const admitted = new AdsCall(call, subscriber, closeAt, this.#streams, this.#clock, {
+    const admitted = new AdsCall(call, identity, closeAt, this.#streams, this.#clock, {
       pushed: (push) => observer?.onPush?.(subscriber, push),
       acknowledged: (sequence) => observer?.onAcknowledged?.(subscriber, sequence),
       rejected: (nack) => observer?.onNack?.(subscriber, nack),

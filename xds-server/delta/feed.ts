@@ -59,6 +59,8 @@ export interface PrivateSubscription {
 /** Who a stream's bearer token says it is. */
 export interface AuthenticatedSubscriber {
   readonly subscriber: string;
+  /** Which of those that bear this name one after another: the pod's UID. Undefined where the token does not say. */
+  readonly uid?: string;
   /** Unix milliseconds. The server closes the stream before this moment, so that a fresh token is presented. */
   readonly expiresAt: number;
 }

@@ -18,6 +18,16 @@ export interface TypeStatus {
   readonly rejected: readonly string[];
 }
 
+/** How far a subscriber's newest stream has come. */
+export interface SubscriberProgress {
+  /** Of the pod that the stream's token is for; undefined where the token does not say. */
+  readonly uid: string | undefined;
+  /** See {@link StreamStatus.ackedThrough}. */
+  readonly ackedThrough: number;
+  /** What the sidecar refuses to run, in its own words; undefined when nothing. */
+  readonly rejection: string | undefined;
+}
+
 /** One stream, at one moment. Private resources do not appear in it. */
 export interface StreamStatus {
   readonly subscriber: string;
