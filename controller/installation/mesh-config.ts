@@ -75,7 +75,12 @@ export function readMeshConfigFile(file: string): MeshConfigSpec {
     throw new ControlPlaneError("InvalidMeshConfig", `${file}: ${error instanceof Error ? error.message : String(error)}`);
   }
   const shape = checkSchema(MeshConfigSpec, spec, "spec");
-  const object = { apiVersion: SEAWALL_API_VERSION, kind: meshConfig.kind, metadata: { name: MESH_CONFIG_NAME }, spec: spec as MeshConfigSpec };
+  const object = {
+    apiVersion: SEAWALL_API_VERSION,
+    kind: meshConfig.kind,
+    metadata: { name: MESH_CONFIG_NAME },
+    spec: spec as MeshConfigSpec,
+  };
   const mistakes = shape.length > 0 ? shape : errorsOf(meshConfig.validate(object));
   if (mistakes.length === 0) return object.spec;
   const words = mistakes.map(({ path, message }) => `${path}: ${message}`).join("; ");
