@@ -72,8 +72,8 @@ function contest(): Contest {
   return {
     name,
     events,
-    contender: (identity, options = {}) =>
-      new LeaderElector({
+    contender: (identity, options = {}) => {
+      const elector = new LeaderElector({
         api: connection.api,
         namespace: "default",
         name,
@@ -81,12 +81,14 @@ function contest(): Contest {
         leaseDurationMs: 2_000,
         renewDeadlineMs: 1_000,
         retryPeriodMs: 200,
-        onLeading: (isLeader) => {
-          events.push(`${identity} ${isLeader ? "leads" : "follows"}`);
-          for (const check of waiting) check();
-        },
         ...options,
-      }),
+      });
+      elector.onChange(() => {
+        events.push(`${identity} ${elector.leading ? "leads" : "follows"}`);
+        for (const check of waiting) check();
+      });
+      return elector;
+    },
     until: (event) =>
       new Promise((resolve) => {
         const check = (): void => {
@@ -118,7 +120,8 @@ describe("leader election", () => {
     await until("a leads");
     const b = contender("b", { leaseDurationMs: 3_600_000 });
     const holders: (string | undefined)[] = [];
-    const c = contender("c", { leaseDurationMs: 3_600_000, onHolder: (holder) => holders.push(holder) });
+    const c = contender("c", { leaseDurationMs: 3_600_000 });
+    c.onHolderChange(() => holders.push(c.holder));
     b.start();
     c.start();
     expect(await holderOf(name)).toBe("a");
@@ -126,11 +129,11 @@ describe("leader election", () => {
     await Promise.race([until("b leads"), until("c leads")]);
     expect(events.slice(0, 2)).toEqual(["a leads", "a follows"]);
     expect(events).toHaveLength(3);
-    expect(a.isLeader).toBe(false);
-    expect([b.isLeader, c.isLeader].filter(Boolean)).toHaveLength(1);
-    const winner = b.isLeader ? "b" : "c";
+    expect(a.leading).toBe(false);
+    expect([b.leading, c.leading].filter(Boolean)).toHaveLength(1);
+    const winner = b.leading ? "b" : "c";
     expect(await holderOf(name)).toBe(winner);
-    await (b.isLeader ? b : c).close();
+    await (b.leading ? b : c).close();
     await until(winner === "b" ? "c leads" : "b leads");
     expect(holders[0]).toBe("a");
     expect(holders.at(-1)).toBe(c.holder);

@@ -16,10 +16,6 @@ export interface LeaderElectorOptions {
   readonly name?: string;
   /** Unlike that of any other contender that runs: two of one identity would both lead. */
   readonly identity: string;
-  /** Told of each change, before anybody else can take over; never throws. */
-  readonly onLeading: (isLeader: boolean) => void;
-  /** Told of each change of the holder that is seen, this contender included; undefined while nobody holds the Lease. */
-  readonly onHolder?: (holder: string | undefined) => void;
   readonly log?: (message: string) => void;
   /** Milliseconds, whole seconds, that a holder is left alone after a renewal. Default 15 s. */
   readonly leaseDurationMs?: number;
@@ -52,6 +48,8 @@ export class LeaderElector {
   #cancelNext: (() => void) | undefined;
   #attempting: Promise<void> | undefined;
   #complaint: string | undefined;
+  readonly #leadingListeners = new Set<() => void>();
+  readonly #holderListeners = new Set<() => void>();
 
   constructor(options: LeaderElectorOptions) {
     this.#options = options;
@@ -62,13 +60,25 @@ export class LeaderElector {
   }
 
   /** To be asked before each act that only the leader may do: true only while nobody else can lead. */
-  get isLeader(): boolean {
+  get leading(): boolean {
     return this.#leading && this.#clock.monotonic() < this.#leadsUntil;
   }
 
-  /** The identity in the Lease as it was last seen. */
+  /** The identity in the Lease as it was last seen; undefined while nobody holds it. */
   get holder(): string | undefined {
     return this.#seen?.record.holder;
+  }
+
+  /** Calls after every change of {@link leading}; when it ends, before anybody else can lead. The listener never throws. */
+  onChange(listener: () => void): () => void {
+    this.#leadingListeners.add(listener);
+    return () => void this.#leadingListeners.delete(listener);
+  }
+
+  /** Calls after every change of {@link holder} that is seen, this contender's own included. The listener never throws. */
+  onHolderChange(listener: () => void): () => void {
+    this.#holderListeners.add(listener);
+    return () => void this.#holderListeners.delete(listener);
   }
 
   start(): void {
@@ -184,7 +194,7 @@ export class LeaderElector {
       const same = before !== undefined && JSON.stringify(before.record) === JSON.stringify(lease.record);
       this.#seen = { ...lease, since: same ? before.since : this.#clock.monotonic() };
     }
-    if (before?.record.holder !== this.#seen?.record.holder) this.#options.onHolder?.(this.#seen?.record.holder);
+    if (before?.record.holder !== this.holder) for (const listener of [...this.#holderListeners]) listener();
   }
 
   #leadUntil(deadline: number): void {
@@ -204,7 +214,8 @@ export class LeaderElector {
     if (!leading) this.#cancelDeadline?.();
     if (this.#leading === leading) return;
     this.#leading = leading;
-    this.#options.onLeading(leading);
+    if (!leading) this.#leadsUntil = -Infinity;
+    for (const listener of [...this.#leadingListeners]) listener();
   }
 
   /** A Lease that cannot be let go of runs out. */
