@@ -29,8 +29,11 @@ export interface KubernetesApi {
   replace(request: ApiRequest, object: unknown): Promise<unknown>;
   patch(request: ApiRequest, type: PatchType, patch: unknown): Promise<unknown>;
   delete(request: ApiRequest): Promise<unknown>;
-  /** Follows a watch (`watch=true` is added to the query) until the server ends it (resolves), `signal` aborts it (resolves) or it breaks (rejects). Events arrive in order. */
-  watch(request: ApiRequest, onEvent: (event: WatchEvent) => void): Promise<void>;
+  /**
+   * Follows a watch (`watch=true` is added to the query) until the server ends it (resolves), `signal` aborts it (resolves) or
+   * it breaks (rejects). Events arrive in order; `onOpen` comes before the first, once the server has taken the watch.
+   */
+  watch(request: ApiRequest, onEvent: (event: WatchEvent) => void, onOpen?: () => void): Promise<void>;
 }
 
 /** An answer of the API server that is not a success, or the lack of any answer. */

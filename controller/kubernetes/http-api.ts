@@ -62,7 +62,7 @@ export class HttpKubernetesApi implements KubernetesApi {
     return this.#call({ method: "DELETE", request });
   }
 
-  async watch(request: ApiRequest, onEvent: (event: WatchEvent) => void): Promise<void> {
+  async watch(request: ApiRequest, onEvent: (event: WatchEvent) => void, onOpen?: () => void): Promise<void> {
     const { signal } = request;
     const answered = new AbortController();
     const timer = setTimeout(() => answered.abort(new Error(`no answer within ${this.#timeoutMs} ms`)), this.#timeoutMs);
@@ -71,6 +71,7 @@ export class HttpKubernetesApi implements KubernetesApi {
       const response = await this.#send({ method: "GET", request: { ...request, query: { ...request.query, watch: "true" } } }, ended);
       if (!isSuccess(response)) throw failure(response, await this.#textOf(response));
       clearTimeout(timer);
+      onOpen?.();
       const lines = new WatchLines();
       for await (const chunk of this.#chunksOf(response)) {
         for (const line of lines.push(chunk)) {
