@@ -1,7 +1,7 @@
 /** What only shows when all manifests are seen together: targets that do not exist, policies that stand in each other's way. */
-import { type HttpRoute, routeStatus } from "../../crds/http-route/index.ts";
+import { ROUTE_KINDS } from "../../crds/core/route/services.ts";
+import { type MeshRoute, routeStatusOf } from "../../crds/routes.ts";
 import { warning } from "../../crds/core/violation.ts";
-import { policyProtocol } from "../../controller/model/protocol.ts";
 import type { SourceEntry } from "../../controller/model/source-entry.ts";
 import type { LocatedViolation } from "../../controller/sources/files/located-violation.ts";
 import { policyStatuses } from "../../controller/status/policy-status.ts";
@@ -25,15 +25,10 @@ export function checkReferences(entries: ReadonlyMap<string, SourceEntry>): read
       return [];
     }),
   );
-  const services = {
-    portsOf: (namespace: string, service: string) =>
-      mesh.inventory.services
-        .get(`${namespace}/${service}`)
-        ?.ports.map(({ number, name, protocol }) => ({ number, name, protocol: policyProtocol(protocol) })),
-  };
+  const services = mesh.routeWorld.knownServices();
   const routes = [...entries].flatMap(([key, entry]) => {
-    if (!key.startsWith("HTTPRoute/") || entry.state !== "valid") return [];
-    return routeStatus(entry.object as HttpRoute, [], services).flatMap(({ conditions }) =>
+    if (entry.state !== "valid" || !ROUTE_KINDS.some((kind) => key.startsWith(`${kind}/`))) return [];
+    return routeStatusOf(entry.object as MeshRoute, [], services).flatMap(({ conditions }) =>
       conditions
         .filter(({ status, message }) => status === "False" && message !== "")
         .flatMap(({ type, message }) => at(key, type === "ResolvedRefs" ? "spec.rules" : "spec.parentRefs", "NotFound", message)),

@@ -151,7 +151,7 @@ function outbound(mesh: Mesh, entries: ReadonlyMap<string, SourceEntry>): Transl
       (spec.parentRefs ?? []).map(({ name }) => `${metadata.namespace ?? "default"}/${name}`),
     ),
   );
-  return [...mesh.serviceRoutes.entries()]
+  return [...mesh.routes.http.entries()]
     .filter(([, { ref }]) => parents.has(`${ref.namespace}/${ref.service}`))
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, { ref, routes }]): Translated => {

@@ -24,7 +24,8 @@ import { type OutboundResources, outboundResources } from "./outbound-resources.
 import { OUTBOUND } from "./outbound.ts";
 import { MESH, resourceId, sameResource } from "./resources.ts";
 import { type Backend, serviceBackends, servicePorts } from "./service-ports.ts";
-import { serviceRoutes, type ServiceRoutes } from "./service-routes.ts";
+import { routeWorld, type RouteWorld } from "./route-world.ts";
+import { type RouteTables, routeTables } from "./service-routes.ts";
 import { type MeshSettings, settings } from "./settings.ts";
 import { standalonePods, workloadLayer } from "./standalone.ts";
 
@@ -43,7 +44,8 @@ export interface Mesh {
   readonly policies: Policies;
   readonly workloadPolicies: Collection<string, WorkloadPolicies>;
   readonly backends: Collection<string, Backend>;
-  readonly serviceRoutes: Collection<string, ServiceRoutes>;
+  readonly routes: RouteTables;
+  readonly routeWorld: RouteWorld;
   readonly outbound: OutboundResources;
   readonly resources: Collection<ResourceId, EncodedResource>;
   readonly layers: Collection<string, Layer>;
@@ -60,7 +62,8 @@ export function buildMesh(graph: Graph, input: MeshInput): Mesh {
   const effective = workloadPolicies(graph, known, mesh, filed);
   const ports = servicePorts(graph, known.services);
   const backends = serviceBackends(graph, known, ports, source("EndpointSlice"), effective);
-  const routes = serviceRoutes(graph, source("HTTPRoute"), known.services, ports);
+  const world = routeWorld(graph, source, known.services);
+  const routes = routeTables(graph, world, known.services, ports);
 
   const inbound = inboundResources(graph, known, mesh, effective, jwks);
   const outbound = outboundResources(graph, known, mesh, backends, routes);
@@ -84,7 +87,8 @@ export function buildMesh(graph: Graph, input: MeshInput): Mesh {
     policies: filed,
     workloadPolicies: effective,
     backends,
-    serviceRoutes: routes,
+    routes,
+    routeWorld: world,
     outbound,
     resources: graph.join("resources", [inbound.resources, ...outbound.resources, pods.resources, trustResources], { equal: sameResource }),
     layers: graph.join("layers", [workloadLayers, outbound.layers, pods.layers]),

@@ -8,7 +8,7 @@ import { ClusterSchema } from "../../xds-server/gen/envoy/config/cluster/v3/clus
 import { ClusterLoadAssignmentSchema } from "../../xds-server/gen/envoy/config/endpoint/v3/endpoint_pb.js";
 import { RouteConfigurationSchema } from "../../xds-server/gen/envoy/config/route/v3/route_pb.js";
 import type { EncodedResource, Layer, ResourceId } from "../../xds-server/delta/feed.ts";
-import { type Collection, SINGLETON, type SingletonKey } from "../collections/collection.ts";
+import { type Collection, SINGLETON, type SingletonKey, type TransformContext } from "../collections/collection.ts";
 import type { Graph } from "../collections/graph.ts";
 import { spiffeId } from "../model/identity.ts";
 import { outboundName, servicePortKey, type ServicePortRef } from "../model/service.ts";
@@ -18,7 +18,7 @@ import { OUTBOUND, outboundCluster, outboundRoutes, serviceVirtualHost, virtualH
 import { MESH, resource, resourceId, sameResource, serializedResource } from "./resources.ts";
 import { EVERYONE } from "./audience.ts";
 import type { Backend } from "./service-ports.ts";
-import type { ServiceRoutes } from "./service-routes.ts";
+import { consumerKey, type RouteTables, type ServiceRoutes } from "./service-routes.ts";
 import type { MeshSettings } from "./settings.ts";
 
 /** The virtual host of an HTTP service port as a serialized entry: for callers of its own namespace, and for all others. */
@@ -45,7 +45,7 @@ export function outboundResources(
   inventory: Inventory,
   settings: Collection<SingletonKey, MeshSettings>,
   backends: Collection<string, Backend>,
-  routes: Collection<string, ServiceRoutes>,
+  routes: RouteTables,
 ): OutboundResources {
   const clusters = graph.deriveMany(
     "clusters",
@@ -68,10 +68,13 @@ export function outboundResources(
     { equal: sameResource },
   );
 
-  const virtualHosts = graph.derive("virtual-hosts", routes, (route): VirtualHosts => {
-    const entry = (callerNamespace: string): Uint8Array => virtualHostEntry(serviceVirtualHost(route.ref, callerNamespace, route.routes));
-    return { local: entry(route.ref.namespace), remote: entry("") };
-  });
+  const entryOf = ({ ref, routes }: ServiceRoutes, callerNamespace: string): Uint8Array =>
+    virtualHostEntry(serviceVirtualHost(ref, callerNamespace, routes));
+  const virtualHosts = graph.derive("virtual-hosts", routes.http, (table): VirtualHosts => ({
+    local: entryOf(table, table.ref.namespace),
+    remote: entryOf(table, ""),
+  }));
+  const consumerHosts = graph.derive("consumer-virtual-hosts", routes.httpConsumer, (table) => entryOf(table, ""));
 
   const backendsByAudience = graph.index("backends-by-audience", backends, (backend) => backend.audience);
   const podsByIdentity = graph.index("workloads-by-identity", inventory.workloads, (workload) => [identityOf(workload)]);
@@ -88,7 +91,16 @@ export function outboundResources(
     },
   );
 
+  /** Where the routes that callers of the namespace meet lead to. */
+  const routeBackends = (ref: ServicePortRef, namespace: string, context: TransformContext): readonly ServicePortRef[] => {
+    const [own, everybodys] = [consumerKey(namespace, ref), servicePortKey(ref)];
+    const http = context.fetch(routes.httpConsumer, own) ?? context.fetch(routes.http, everybodys);
+    const tcp = context.fetch(routes.tcpConsumer, own) ?? context.fetch(routes.tcp, everybodys);
+    return [...(http?.backends ?? []), ...(tcp?.backends ?? [])];
+  };
+
   const layers = graph.deriveMany("visible-layers", visible, (refs, identity, context): Iterable<readonly [string, Layer]> => {
+    const namespace = identity.split("/", 1)[0] ?? "";
     const members = new Set<ResourceId>();
     const add = (name: string): void => {
       members.add(resourceId(MESH, ClusterSchema, name));
@@ -96,7 +108,7 @@ export function outboundResources(
     };
     for (const ref of refs) {
       add(outboundName(ref));
-      for (const backend of context.fetch(routes, servicePortKey(ref))?.backends ?? []) add(outboundName(backend));
+      for (const backend of routeBackends(ref, namespace, context)) add(outboundName(backend));
     }
     const key = visibleLayer(identity);
     return [[key, { key, resources: members }]];
@@ -109,7 +121,9 @@ export function outboundResources(
       const entries: Uint8Array[] = [];
       for (const ref of context.fetch(visible, identityOf(workload)) ?? []) {
         const host = context.fetch(virtualHosts, servicePortKey(ref));
-        if (host !== undefined) entries.push(ref.namespace === workload.namespace ? host.local : host.remote);
+        const own = context.fetch(consumerHosts, consumerKey(workload.namespace, ref));
+        if (own !== undefined) entries.push(own);
+        else if (host !== undefined) entries.push(ref.namespace === workload.namespace ? host.local : host.remote);
       }
       return [serializedResource(workload.key, RouteConfigurationSchema, OUTBOUND, outboundRoutes(workload, entries))];
     },

@@ -1,4 +1,5 @@
-import { type Backend, type KnownServices, resolveBackend } from "./attachment.ts";
+import { type Backend, resolveBackend } from "../core/route/backend.ts";
+import type { KnownServices } from "../core/route/services.ts";
 import type { RouteRule } from "./rules.ts";
 import type { RouteFilter } from "./schema.ts";
 
@@ -12,9 +13,9 @@ export interface ForwardingShare {
 }
 
 /** Where a rule forwards; never empty: a rule that names no backend forwards to one that does not exist. */
-export function sharesOf(rule: RouteRule, namespace: string, services: KnownServices): readonly ForwardingShare[] {
+export function sharesOf(rule: RouteRule, services: KnownServices): readonly ForwardingShare[] {
   const shares = rule.backendRefs
-    .map((ref) => ({ backend: resolveBackend(namespace, ref, services), weight: ref.weight ?? 1, filters: ref.filters ?? [] }))
+    .map((ref) => ({ backend: resolveBackend(rule.origin, ref, services), weight: ref.weight ?? 1, filters: ref.filters ?? [] }))
     .filter((share) => share.weight > 0);
   if (shares.length > 0) return shares;
   const nowhere: Backend = {

@@ -5,11 +5,14 @@
 import { RE2JS } from "re2js";
 import { BAD_PATH, canonicalPath } from "../core/canonical-path.ts";
 import type { PolicyRequest } from "../core/request.ts";
-import { type Backend, type KnownServices, resolveBackend, routesOf } from "./attachment.ts";
+import { routesForCaller } from "../core/route/attachment.ts";
+import { type Backend, resolveBackend } from "../core/route/backend.ts";
+import type { HeaderModifier } from "../core/route/schema.ts";
+import type { KnownServices, ServicePortAddress } from "../core/route/services.ts";
 import { sharesOf } from "./backends.ts";
-import { rank, type RankedMatch } from "./precedence.ts";
-import { namespaceOf, type PathMatch, type RouteMatch, type ServicePortAddress, type ValueMatch } from "./rules.ts";
-import type { HeaderModifier, HttpRoute, PathModifier, RequestRedirect, RouteFilter } from "./schema.ts";
+import { rank, type RuleMatch } from "./precedence.ts";
+import type { PathMatch, RouteMatch, RouteRule, ValueMatch } from "./rules.ts";
+import type { HttpRoute, PathModifier, RequestRedirect } from "./schema.ts";
 
 export type RouteRequest = Pick<PolicyRequest, "method" | "path" | "host" | "headers">;
 
@@ -52,12 +55,24 @@ export function evaluateServicePort(
   routes: readonly HttpRoute[],
   services: KnownServices,
   request: RouteRequest,
+  callerNamespace: string = port.namespace,
+): RouteDecision {
+  const applying = routesForCaller(port, routes, services, callerNamespace);
+  return evaluateRanked(rank(applying), applying.length > 0, port, services, request);
+}
+
+/** The first of the matches that takes the request decides. `routed` says whether any route applies to the port. */
+export function evaluateRanked(
+  ranked: readonly RuleMatch[],
+  routed: boolean,
+  port: ServicePortAddress,
+  services: KnownServices,
+  request: RouteRequest,
 ): RouteDecision {
   const path = canonicalPath(request.path);
   if (path === BAD_PATH) return { kind: "bad-path" };
-  const applying = routesOf(port, routes, services);
-  if (applying.length === 0) return { kind: "unrouted", port };
-  const winner = rank(applying).find(({ match }) => matches(match, request, path));
+  if (!routed) return { kind: "unrouted", port };
+  const winner = ranked.find(({ match }) => matches(match, request, path));
   return winner === undefined ? { kind: "no-rule" } : decide(winner, port, services, request, path);
 }
 
@@ -108,7 +123,7 @@ function queryOf(path: string): readonly (readonly [name: string, value: string]
 }
 
 function decide(
-  { route, rule, match }: RankedMatch,
+  { rule, match }: RuleMatch,
   port: ServicePortAddress,
   services: KnownServices,
   request: RouteRequest,
@@ -121,7 +136,7 @@ function decide(
     return { kind: "redirect", rule: rule.name, status: redirect.statusCode ?? 302, location };
   }
   const [rewrite] = rule.filters.flatMap((filter) => filter.urlRewrite ?? []);
-  const shares = sharesOf(rule, namespaceOf(route), services);
+  const shares = sharesOf(rule, services);
   const total = shares.reduce((sum, share) => sum + share.weight, 0);
   return {
     kind: "forward",
@@ -137,7 +152,7 @@ function decide(
       host: rewrite?.hostname ?? request.host,
       headers: rule.filters.flatMap((filter) => filter.requestHeaderModifier ?? []).reduce(changeHeaders, request.headers),
     },
-    mirrors: mirrorsOf(rule.filters, namespaceOf(route), services),
+    mirrors: mirrorsOf(rule, services),
     requestTimeout: rule.requestTimeout,
     backendRequestTimeout: rule.backendRequestTimeout,
   };
@@ -169,10 +184,10 @@ export function changeHeaders(lines: RouteRequest["headers"], modifier: HeaderMo
   return [...lines.filter(([name]) => !gone.has(name)), ...added];
 }
 
-function mirrorsOf(filters: readonly RouteFilter[], namespace: string, services: KnownServices): readonly Mirror[] {
+function mirrorsOf({ filters, origin }: RouteRule, services: KnownServices): readonly Mirror[] {
   return filters.flatMap(({ requestMirror: mirror }) => {
     if (mirror === undefined) return [];
-    const backend = resolveBackend(namespace, mirror.backendRef, services);
+    const backend = resolveBackend(origin, mirror.backendRef, services);
     if (backend.kind === "dangling") return [];
     const { percent, fraction } = mirror;
     const part = fraction === undefined ? (percent ?? 100) / 100 : fraction.numerator / (fraction.denominator ?? 100);

@@ -1,13 +1,16 @@
 /** Which of several matches takes a request: the Gateway API's order over all routes of one service port. */
-import { objectKey } from "../core/object.ts";
+import { byAge } from "../core/route/age.ts";
 import { type RouteMatch, type RouteRule, rulesOf } from "./rules.ts";
 import type { HttpRoute } from "./schema.ts";
 
 /** One match of one rule. */
-export interface RankedMatch {
-  readonly route: HttpRoute;
+export interface RuleMatch {
   readonly rule: RouteRule;
   readonly match: RouteMatch;
+}
+
+export interface RankedMatch extends RuleMatch {
+  readonly route: HttpRoute;
 }
 
 /**
@@ -18,7 +21,7 @@ export interface RankedMatch {
  */
 export function rank(routes: readonly HttpRoute[]): readonly RankedMatch[] {
   return routes
-    .toSorted(olderFirst)
+    .toSorted(byAge)
     .flatMap((route) => rulesOf(route).flatMap((rule) => rule.matches.map((match) => ({ route, rule, match }))))
     .sort((a, b) => compareMatches(a.match, b.match)); // stable: ties keep the order of age, name and writing
 }
@@ -35,17 +38,6 @@ function compareMatches(a: RouteMatch, b: RouteMatch): number {
 }
 
 const PATH_RANK = { Exact: 0, RegularExpression: 1, PathPrefix: 2 } as const;
-
-function olderFirst(a: HttpRoute, b: HttpRoute): number {
-  if (createdAt(a) !== createdAt(b)) return createdAt(a) < createdAt(b) ? -1 : 1;
-  return objectKey(a.metadata) < objectKey(b.metadata) ? -1 : 1;
-}
-
-/** A route without a creation time that can be read, as files have it, counts as the youngest. */
-function createdAt(route: HttpRoute): number {
-  const created = Date.parse(route.metadata.creationTimestamp ?? "");
-  return Number.isNaN(created) ? Infinity : created;
-}
 
 export interface OverriddenMatch {
   /** Name of the rule that holds the match. */

@@ -1,13 +1,9 @@
 /** An HTTPRoute with the Gateway API's defaults filled in: the form that translate and evaluate both read. */
 import { parseDuration } from "../core/duration.ts";
+import { originOf, type RouteOrigin } from "../core/route/backend.ts";
+import { namespaceOf } from "../core/route/attachment.ts";
+import { ruleName } from "../core/route/validate.ts";
 import type { HttpRoute, RouteBackendRef, RouteFilter, RouteMatchSpec, RouteRuleSpec } from "./schema.ts";
-
-/** A service port by name: what is called, and what requests are sent to. */
-export interface ServicePortAddress {
-  readonly namespace: string;
-  readonly service: string;
-  readonly port: number;
-}
 
 export interface ValueMatch {
   readonly type: "Exact" | "RegularExpression";
@@ -33,6 +29,8 @@ export interface RouteMatch {
 export interface RouteRule {
   /** `httproute/<namespace>/<route>/<rule>`: what logs and explain say. An unnamed rule is called by its position, from 0. */
   readonly name: string;
+  /** Whose references its backends and mirrors are. */
+  readonly origin: RouteOrigin;
   readonly matches: readonly RouteMatch[];
   readonly filters: readonly RouteFilter[];
   readonly backendRefs: readonly RouteBackendRef[];
@@ -41,20 +39,12 @@ export interface RouteRule {
   readonly backendRequestTimeout: number;
 }
 
-export function namespaceOf(route: HttpRoute): string {
-  return route.metadata.namespace ?? "default";
-}
-
-/** The rule's own name within its route. */
-export function ruleName(rule: RouteRuleSpec, index: number): string {
-  return rule.name ?? String(index);
-}
-
 /** The rules of a valid route, in order. */
 export function rulesOf(route: HttpRoute): readonly RouteRule[] {
   const rules: readonly RouteRuleSpec[] = route.spec.rules ?? [{}];
   return rules.map((rule, index) => ({
     name: `httproute/${namespaceOf(route)}/${route.metadata.name}/${ruleName(rule, index)}`,
+    origin: originOf(route),
     matches: matchesOf(rule).map(readMatch),
     filters: rule.filters ?? [],
     backendRefs: rule.backendRefs ?? [],
@@ -80,7 +70,9 @@ function readMatch(match: RouteMatchSpec): RouteMatch {
 }
 
 /** Of entries with an equal name only the first counts (Gateway API, HTTPHeaderMatch and HTTPQueryParamMatch). */
-function firstOfEachName(matches: readonly (Omit<ValueMatch, "type"> & { readonly type?: ValueMatch["type"] })[]): readonly ValueMatch[] {
+export function firstOfEachName(
+  matches: readonly (Omit<ValueMatch, "type"> & { readonly type?: ValueMatch["type"] })[],
+): readonly ValueMatch[] {
   const first = new Map<string, ValueMatch>();
   for (const { type = "Exact", name, value } of matches) if (!first.has(name)) first.set(name, { type, name, value });
   return [...first.values()];

@@ -5,25 +5,12 @@
  */
 import Type, { type Static } from "typebox";
 import type { KubernetesObject } from "../core/object.ts";
+import { BACKEND_REFERENCE, HeaderModifier, ParentRefs, Port, RequestMirror, RuleName, ValueMatch, Weight } from "../core/route/schema.ts";
 
 const closed = { additionalProperties: false } as const;
 
-const Name = Type.String({ minLength: 1, maxLength: 253 });
-const Port = Type.Integer({ minimum: 1, maximum: 65535 });
 /** Known to the Gateway API, not to Seawall: read, and then refused by name. */
 const NotHonoured = Type.Unknown();
-
-const ParentRef = Type.Object(
-  {
-    group: Type.Optional(Type.String({ description: 'The parent\'s API group: "" for a Service.' })),
-    kind: Type.Optional(Type.String({ minLength: 1, description: "Service; other parents are for other controllers." })),
-    namespace: Type.Optional(Name),
-    name: Name,
-    sectionName: Type.Optional(Type.String({ minLength: 1, description: "The name of one port of the Service." })),
-    port: Type.Optional(Port),
-  },
-  { ...closed, description: "The Service whose callers the route concerns; without port or sectionName all its HTTP ports." },
-);
 
 const PathMatch = Type.Object(
   {
@@ -31,15 +18,6 @@ const PathMatch = Type.Object(
     value: Type.Optional(Type.String({ maxLength: 1024 })),
   },
   { ...closed, description: "By default every path. A PathPrefix ends at a slash; a RegularExpression (RE2) matches the whole path." },
-);
-
-const ValueMatch = Type.Object(
-  {
-    type: Type.Optional(Type.Union([Type.Literal("Exact"), Type.Literal("RegularExpression")])),
-    name: Type.String({ minLength: 1, maxLength: 256 }),
-    value: Type.String({ minLength: 1, maxLength: 4096 }),
-  },
-  closed,
 );
 
 const Match = Type.Object(
@@ -64,20 +42,6 @@ const Match = Type.Object(
   { ...closed, description: "All of it must hold." },
 );
 
-const Header = Type.Object(
-  { name: Type.String({ minLength: 1, maxLength: 256 }), value: Type.String({ minLength: 1, maxLength: 4096 }) },
-  closed,
-);
-
-const HeaderModifier = Type.Object(
-  {
-    set: Type.Optional(Type.Array(Header, { maxItems: 16 })),
-    add: Type.Optional(Type.Array(Header, { maxItems: 16 })),
-    remove: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 16 })),
-  },
-  closed,
-);
-
 const PathModifier = Type.Object(
   {
     type: Type.Union([Type.Literal("ReplaceFullPath"), Type.Literal("ReplacePrefixMatch")]),
@@ -92,25 +56,6 @@ const PreciseHostname = Type.String({
   maxLength: 253,
   pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
 });
-
-const BackendReference = {
-  group: Type.Optional(Type.String()),
-  kind: Type.Optional(Type.String({ minLength: 1 })),
-  namespace: Type.Optional(Name),
-  name: Name,
-  port: Type.Optional(Port),
-} as const;
-
-const RequestMirror = Type.Object(
-  {
-    backendRef: Type.Object(BackendReference, closed),
-    percent: Type.Optional(Type.Integer({ minimum: 0, maximum: 100 })),
-    fraction: Type.Optional(
-      Type.Object({ numerator: Type.Integer({ minimum: 0 }), denominator: Type.Optional(Type.Integer({ minimum: 1 })) }, closed),
-    ),
-  },
-  closed,
-);
 
 const RequestRedirect = Type.Object(
   {
@@ -149,8 +94,8 @@ const Filter = Type.Object(
 
 const BackendRef = Type.Object(
   {
-    ...BackendReference,
-    weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000, description: "Its share of the sum of all weights." })),
+    ...BACKEND_REFERENCE,
+    weight: Type.Optional(Weight),
     filters: Type.Optional(Type.Array(Filter, { maxItems: 16 })),
   },
   closed,
@@ -158,9 +103,7 @@ const BackendRef = Type.Object(
 
 const Rule = Type.Object(
   {
-    name: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 253, pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" }),
-    ),
+    name: Type.Optional(RuleName),
     matches: Type.Optional(Type.Array(Match, { maxItems: 64, description: "Any of these; by default every request." })),
     filters: Type.Optional(Type.Array(Filter, { maxItems: 16 })),
     backendRefs: Type.Optional(Type.Array(BackendRef, { maxItems: 16 })),
@@ -181,7 +124,7 @@ const Rule = Type.Object(
 
 export const HttpRouteSpec = Type.Object(
   {
-    parentRefs: Type.Optional(Type.Array(ParentRef, { maxItems: 32 })),
+    parentRefs: ParentRefs,
     hostnames: Type.Optional(Type.Array(Type.String(), { maxItems: 16, description: "Ignored for Services (GEP-1294)." })),
     rules: Type.Optional(Type.Array(Rule, { minItems: 1, maxItems: 16 })),
     useDefaultGateways: Type.Optional(Type.String()),
@@ -190,13 +133,10 @@ export const HttpRouteSpec = Type.Object(
 );
 
 export type HttpRouteSpec = Static<typeof HttpRouteSpec>;
-export type HttpRoute = KubernetesObject<HttpRouteSpec>;
-export type RouteParentRef = Static<typeof ParentRef>;
+export type HttpRoute = KubernetesObject<HttpRouteSpec> & { readonly kind: "HTTPRoute" };
 export type RouteRuleSpec = Static<typeof Rule>;
 export type RouteMatchSpec = Static<typeof Match>;
 export type RouteFilter = Static<typeof Filter>;
-export type HeaderModifier = Static<typeof HeaderModifier>;
 export type PathModifier = Static<typeof PathModifier>;
 export type RequestRedirect = Static<typeof RequestRedirect>;
 export type RouteBackendRef = Static<typeof BackendRef>;
-export type BackendReference = Static<typeof RequestMirror>["backendRef"];

@@ -8,9 +8,11 @@ import {
 } from "../../xds-server/gen/envoy/config/route/v3/route_components_pb.js";
 import { FractionalPercent_DenominatorType, type FractionalPercentSchema } from "../../xds-server/gen/envoy/type/v3/percent_pb.js";
 import { unreachable } from "../core/unreachable.ts";
-import { type KnownServices, resolveBackend } from "./attachment.ts";
-import type { ServicePortAddress } from "./rules.ts";
-import type { HeaderModifier, RequestRedirect, RouteFilter } from "./schema.ts";
+import { resolveBackend } from "../core/route/backend.ts";
+import type { HeaderModifier } from "../core/route/schema.ts";
+import type { KnownServices, ServicePortAddress } from "../core/route/services.ts";
+import type { RouteRule } from "./rules.ts";
+import type { RequestRedirect, RouteFilter } from "./schema.ts";
 import type { PlacedMatch } from "./translate-match.ts";
 
 type HeaderOption = MessageInitShape<typeof HeaderValueOptionSchema>;
@@ -123,14 +125,13 @@ function redirectPort(redirect: RequestRedirect, calledPort: number): number {
 
 /** A mirror to a backend that does not exist is left out; the route's status says so. */
 export function mirrorPolicies(
-  filters: readonly RouteFilter[],
-  namespace: string,
+  { filters, origin }: RouteRule,
   services: KnownServices,
   clusterName: (port: ServicePortAddress) => string,
 ): MessageInitShape<typeof RouteAction_RequestMirrorPolicySchema>[] {
   return filters.flatMap(({ requestMirror: mirror }) => {
     if (mirror === undefined) return [];
-    const backend = resolveBackend(namespace, mirror.backendRef, services);
+    const backend = resolveBackend(origin, mirror.backendRef, services);
     if (backend.kind === "dangling") return [];
     const fraction = fractionOf(mirror.percent, mirror.fraction);
     return [

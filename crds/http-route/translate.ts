@@ -10,10 +10,12 @@ import {
   type RouteActionSchema,
   RouteSchema,
 } from "../../xds-server/gen/envoy/config/route/v3/route_components_pb.js";
-import { type Backend, type KnownServices, routesOf } from "./attachment.ts";
+import { routesOf } from "../core/route/attachment.ts";
+import type { Backend } from "../core/route/backend.ts";
+import type { KnownServices, ServicePortAddress } from "../core/route/services.ts";
 import { type ForwardingShare, sharesOf } from "./backends.ts";
-import { rank, type RankedMatch } from "./precedence.ts";
-import { namespaceOf, type ServicePortAddress } from "./rules.ts";
+import { rank, type RuleMatch } from "./precedence.ts";
+import type { RouteRule } from "./rules.ts";
 import type { HttpRoute } from "./schema.ts";
 import {
   duration,
@@ -34,34 +36,53 @@ export type ClusterName = (port: ServicePortAddress) => string;
 
 /**
  * Routes in the order in which Envoy must try them; never empty. `routes` must be valid; those that do not apply to the
- * port are left aside. Without any, requests go to the service itself; with some, what none of their rules matches is
- * answered with 404, as the Gateway API has it.
+ * port, for the callers of the `consumer` namespace or for everybody, are left aside. Without any, requests go to the
+ * service itself; with some, what none of their rules matches is answered with 404, as the Gateway API has it.
  */
 export function translateServicePort(
   port: ServicePortAddress,
   routes: readonly HttpRoute[],
   services: KnownServices,
   clusterName: ClusterName,
+  consumer?: string,
 ): Route[] {
-  const applying = routesOf(port, routes, services);
-  const everything = { pathSpecifier: { case: "prefix", value: "/" } } as const;
-  const key = `${port.namespace}/${port.service}/${port.port}`;
-  if (applying.length === 0) {
-    const action: RouteActionInit = { clusterSpecifier: { case: "cluster", value: clusterName(port) }, timeout: duration(0) };
-    return [create(RouteSchema, { name: `default/${key}`, match: everything, action: { case: "route", value: action } })];
-  }
-  const unmatched: RouteInit = {
-    name: `no-rule/${key}`,
-    match: everything,
-    action: {
-      case: "directResponse",
-      value: { status: 404, body: { specifier: { case: "inlineString", value: "no rule of the service's HTTPRoutes matches\n" } } },
-    },
-  };
-  return [...rank(applying).flatMap((ranked) => translateMatch(ranked, port, services, clusterName)), create(RouteSchema, unmatched)];
+  const applying = routesOf(port, routes, services, consumer);
+  if (applying.length === 0) return [unroutedRoute(port, clusterName)];
+  return translateRanked(rank(applying), "HTTPRoutes", port, services, clusterName);
 }
 
-function translateMatch(ranked: RankedMatch, port: ServicePortAddress, services: KnownServices, clusterName: ClusterName): Route[] {
+const EVERYTHING = { pathSpecifier: { case: "prefix", value: "/" } } as const;
+
+function keyOf(port: ServicePortAddress): string {
+  return `${port.namespace}/${port.service}/${port.port}`;
+}
+
+/** The route of a port that no HTTPRoute and no GRPCRoute is for: straight to the service. */
+export function unroutedRoute(port: ServicePortAddress, clusterName: ClusterName): Route {
+  const action: RouteActionInit = { clusterSpecifier: { case: "cluster", value: clusterName(port) }, timeout: duration(0) };
+  return create(RouteSchema, { name: `default/${keyOf(port)}`, match: EVERYTHING, action: { case: "route", value: action } });
+}
+
+/** The routes of matches that are in order, and a last one that refuses the rest. `routes` is what the refusal calls them. */
+export function translateRanked(
+  ranked: readonly RuleMatch[],
+  routes: string,
+  port: ServicePortAddress,
+  services: KnownServices,
+  clusterName: ClusterName,
+): Route[] {
+  const unmatched: RouteInit = {
+    name: `no-rule/${keyOf(port)}`,
+    match: EVERYTHING,
+    action: {
+      case: "directResponse",
+      value: { status: 404, body: { specifier: { case: "inlineString", value: `no rule of the service's ${routes} matches\n` } } },
+    },
+  };
+  return [...ranked.flatMap((match) => translateMatch(match, port, services, clusterName)), create(RouteSchema, unmatched)];
+}
+
+function translateMatch(ranked: RuleMatch, port: ServicePortAddress, services: KnownServices, clusterName: ClusterName): Route[] {
   const { rule } = ranked;
   const redirect = rule.filters.find((filter) => filter.requestRedirect !== undefined)?.requestRedirect;
   const changes = headerChanges(rule.filters);
@@ -72,32 +93,39 @@ function translateMatch(ranked: RankedMatch, port: ServicePortAddress, services:
       ...changes,
       action:
         redirect === undefined
-          ? { case: "route", value: forward(ranked, placed, services, clusterName) }
+          ? { case: "route", value: forward(rule, placed, services, clusterName) }
           : { case: "redirect", value: redirectAction(redirect, placed, port) },
     }),
   );
 }
 
-function forward({ route, rule }: RankedMatch, placed: PlacedMatch, services: KnownServices, clusterName: ClusterName): RouteActionInit {
-  const shares = sharesOf(rule, namespaceOf(route), services);
+function forward(rule: RouteRule, placed: PlacedMatch, services: KnownServices, clusterName: ClusterName): RouteActionInit {
+  const shares = sharesOf(rule, services);
   return {
-    ...clustersOf(shares, clusterName),
+    ...clustersOf(shares, clusterName, UNRESOLVED_STATUS[rule.origin.kind === "GRPCRoute" ? "GRPC" : "HTTP"]),
     ...rewrittenHost(rule.filters),
     ...rewrittenPath(placed),
-    requestMirrorPolicies: mirrorPolicies(rule.filters, namespaceOf(route), services, clusterName),
+    requestMirrorPolicies: mirrorPolicies(rule, services, clusterName),
     timeout: duration(rule.requestTimeout),
     // There are no retries: the policy carries nothing but the limit of the one try.
     ...(rule.backendRequestTimeout === 0 ? {} : { retryPolicy: { perTryTimeout: duration(rule.backendRequestTimeout) } }),
   };
 }
 
+/** The Gateway API's answer for a share that cannot be forwarded: 500, and for gRPC UNAVAILABLE, which Envoy makes of 503. */
+const UNRESOLVED_STATUS = {
+  HTTP: RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR,
+  GRPC: RouteAction_ClusterNotFoundResponseCode.SERVICE_UNAVAILABLE,
+} as const;
+
 /**
  * One cluster as such; several, or one with settings of its own, by weight. A dangling backend is a cluster that does not
- * exist: Envoy answers its share with 500, the details `cluster_not_found`, and a header that names it.
+ * exist: Envoy answers its share with 500 (gRPC: UNAVAILABLE), the details `cluster_not_found`, and a header that names it.
  */
 function clustersOf(
   shares: readonly ForwardingShare[],
   clusterName: ClusterName,
+  unresolvedStatus: RouteAction_ClusterNotFoundResponseCode,
 ): Pick<RouteActionInit, "clusterSpecifier" | "clusterNotFoundResponseCode"> {
   const [only] = shares;
   if (only !== undefined && shares.length === 1 && only.backend.kind === "resolved" && only.filters.length === 0) {
@@ -117,7 +145,7 @@ function clustersOf(
         })),
       },
     },
-    ...(dangling ? { clusterNotFoundResponseCode: RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR } : {}),
+    ...(dangling ? { clusterNotFoundResponseCode: unresolvedStatus } : {}),
   };
 }
 

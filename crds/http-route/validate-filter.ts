@@ -1,9 +1,10 @@
 import { fieldAt, itemAt } from "../core/field-path.ts";
 import { unreachable } from "../core/unreachable.ts";
 import { violation, type Violation, warning } from "../core/violation.ts";
-import type { HeaderModifier, PathModifier, RouteFilter } from "./schema.ts";
+import type { HeaderModifier } from "../core/route/schema.ts";
+import { validateBackendReference } from "../core/route/validate.ts";
+import type { PathModifier, RouteFilter } from "./schema.ts";
 import { isPrintable, TOKEN, validatePlainPath } from "./validate-match.ts";
-import { validateBackendReference } from "./validate-backend.ts";
 
 type FilterType = RouteFilter["type"];
 
@@ -20,7 +21,6 @@ const MEMBER = {
 } as const satisfies Record<FilterType, keyof RouteFilter>;
 
 export interface FilterContext {
-  readonly namespace: string;
   /** The rule has exactly one match, and it is a PathPrefix. */
   readonly onePrefix: boolean;
   /** The filters stand in a backendRef, where only header modifiers are possible. */
@@ -47,7 +47,7 @@ function validateFilter(filter: RouteFilter, at: string, context: FilterContext)
     case "ResponseHeaderModifier":
       return [...found, ...validateHeaders(filter.responseHeaderModifier ?? {}, place)];
     case "RequestMirror":
-      return context.ofBackend ? unsupported("on a backendRef: put it on the rule") : [...found, ...validateMirror(filter, place, context)];
+      return context.ofBackend ? unsupported("on a backendRef: put it on the rule") : [...found, ...validateMirror(filter, place)];
     case "RequestRedirect":
       if (context.ofBackend) return unsupported("on a backendRef: put it on the rule");
       return [...found, ...validateRedirect(filter, place, context)];
@@ -117,9 +117,9 @@ function validateHeaders(modifier: HeaderModifier, at: string): Violation[] {
   ];
 }
 
-function validateMirror(filter: RouteFilter, at: string, context: FilterContext): Violation[] {
+function validateMirror(filter: RouteFilter, at: string): Violation[] {
   const { backendRef, percent, fraction } = filter.requestMirror ?? {};
-  const found = backendRef === undefined ? [] : validateBackendReference(backendRef, fieldAt(at, "backendRef"), context.namespace);
+  const found = backendRef === undefined ? [] : validateBackendReference(backendRef, fieldAt(at, "backendRef"));
   if (percent !== undefined && fraction !== undefined) found.push(violation(fieldAt(at, "fraction"), "Conflict", "excludes percent"));
   if (fraction !== undefined && fraction.numerator > (fraction.denominator ?? 100)) {
     found.push(violation(fieldAt(at, "fraction"), "Invalid", "is more than everything"));
@@ -131,7 +131,7 @@ function validateRedirect(filter: RouteFilter, at: string, context: FilterContex
   const { scheme, hostname, path, port } = filter.requestRedirect ?? {};
   const found = path === undefined ? [] : validatePathModifier(path, fieldAt(at, "path"), context);
   if (scheme === undefined && hostname === undefined && path === undefined && port === undefined) {
-    found.push(violation(at, "Invalid", "redirects every request to itself, for ever: give it a scheme, hostname, path or port"));
+    found.push(warning(at, "Invalid", "redirects every request to where it came from: give it a scheme, hostname, path or port"));
   }
   return found;
 }

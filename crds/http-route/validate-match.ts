@@ -48,7 +48,7 @@ function decodeByte(escape: string): string {
   return String.fromCharCode(Number.parseInt(escape.slice(1), 16));
 }
 
-function validateValues(
+export function validateValues(
   matches: readonly { readonly type?: "Exact" | "RegularExpression"; readonly name: string; readonly value: string }[],
   at: string,
   normalize: (name: string) => string,
@@ -73,7 +73,7 @@ export function isPrintable(value: string): boolean {
 }
 
 /** RE2, over bytes: what Envoy runs and re2js reads the same way. */
-function validateRegex(value: string, at: string): Violation[] {
+export function validateRegex(value: string, at: string): Violation[] {
   const invalid = (message: string): Violation[] => [violation(at, "Invalid", message)];
   if (value === "") return invalid("an empty expression matches nothing that is sent");
   if (!/^[\x20-\x7e]*$/.test(value) || /\\[pPCx]/.test(value)) {

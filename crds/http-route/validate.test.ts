@@ -88,7 +88,6 @@ describe("an HTTPRoute", () => {
     ]);
     expect(withParents({ name: "public" }, { ...parent, namespace: "bank" })).toEqual([
       "warning spec.parentRefs[0].kind NotSupported Seawall routes for Services: a Gateway as parent is left to its own controller",
-      "warning spec.parentRefs[1].namespace NotSupported a route for a Service of another namespace (a consumer route) is not supported yet: this parent is not served",
     ]);
     expect(withParents({ ...parent, port: 80 }, { ...parent, port: 80, namespace: "shop" })).toEqual([
       "error spec.parentRefs[1] Duplicate the same parent stands here already",
@@ -165,7 +164,7 @@ describe("an HTTPRoute", () => {
       "error spec.rules[0].filters[1].type Duplicate RequestHeaderModifier stands here already: a rule has it once",
     ]);
     expect(findingsOfRules({ filters: [{ type: "RequestRedirect", requestRedirect: { statusCode: 301 } }] })).toEqual([
-      "error spec.rules[0].filters[0].requestRedirect Invalid redirects every request to itself, for ever: give it a scheme, hostname, path or port",
+      "warning spec.rules[0].filters[0].requestRedirect Invalid redirects every request to where it came from: give it a scheme, hostname, path or port",
     ]);
   });
 
@@ -209,8 +208,7 @@ describe("an HTTPRoute", () => {
     const refs = [{ name: "a" }, { name: "b", namespace: "bank", port: 80 }, { group: "example.com", kind: "Bucket", name: "c" }];
     expect(findingsOfRules({ backendRefs: refs }, {}, { backendRefs: [{ name: "a", port: 1, weight: 0 }] })).toEqual([
       "error spec.rules[0].backendRefs[0].port Required is required for a Service",
-      "warning spec.rules[0].backendRefs[1].namespace NotSupported a route may not reach another namespace yet: its requests there answer 500",
-      "warning spec.rules[0].backendRefs[2].kind NotSupported only a Service can be a backend: requests to Bucket answer 500",
+      "warning spec.rules[0].backendRefs[2].kind NotSupported only a Service can be a backend: what is sent to Bucket is refused",
       "warning spec.rules[1].backendRefs Required without a backend of a weight above 0, requests that match are answered with 500",
       "warning spec.rules[2].backendRefs Required without a backend of a weight above 0, requests that match are answered with 500",
     ]);

@@ -4,11 +4,10 @@
  */
 import { fieldAt, itemAt } from "../core/field-path.ts";
 import { violation, type Violation, warning } from "../core/violation.ts";
-import { isServiceParent } from "./attachment.ts";
 import { parseDuration } from "../core/duration.ts";
-import { matchesOf, namespaceOf, ruleName } from "./rules.ts";
-import type { HttpRoute, RouteParentRef, RouteRuleSpec } from "./schema.ts";
-import { validateBackendReference } from "./validate-backend.ts";
+import { validateBackendReference, validateParents, validateRuleNames } from "../core/route/validate.ts";
+import { matchesOf } from "./rules.ts";
+import type { HttpRoute, RouteRuleSpec } from "./schema.ts";
 import { validateFilters } from "./validate-filter.ts";
 import { validateMatch } from "./validate-match.ts";
 
@@ -19,8 +18,8 @@ export function validateHttpRoute(route: HttpRoute): Violation[] {
   const { spec } = route;
   const rules: readonly RouteRuleSpec[] = spec.rules ?? [{}];
   const found = [
-    ...validateParents(spec.parentRefs ?? [], namespaceOf(route)),
-    ...rules.flatMap((rule, index) => validateRule(rule, itemAt("spec.rules", index), namespaceOf(route))),
+    ...validateParents(route),
+    ...rules.flatMap((rule, index) => validateRule(rule, itemAt("spec.rules", index))),
     ...validateRuleNames(rules),
   ];
   if (spec.hostnames !== undefined && spec.hostnames.length > 0) {
@@ -37,63 +36,17 @@ export function validateHttpRoute(route: HttpRoute): Violation[] {
   return found;
 }
 
-function validateParents(parents: readonly RouteParentRef[], namespace: string): Violation[] {
-  if (parents.length === 0) return [warning("spec.parentRefs", "Required", "without a parent the route applies to nothing")];
-  return parents.flatMap((parent, index) => {
-    const at = itemAt("spec.parentRefs", index);
-    if (parent.kind === "Service" && parent.group === undefined) {
-      const message = 'write `group: ""` for a Service: what is absent means gateway.networking.k8s.io';
-      return [violation(fieldAt(at, "group"), "Required", message)];
-    }
-    if (!isServiceParent(parent)) {
-      const kind = parent.kind ?? "Gateway";
-      return [
-        warning(fieldAt(at, "kind"), "NotSupported", `Seawall routes for Services: a ${kind} as parent is left to its own controller`),
-      ];
-    }
-    return validateServiceParent(parent, at, namespace, parents.slice(0, index));
-  });
-}
-
-function validateServiceParent(parent: RouteParentRef, at: string, namespace: string, before: readonly RouteParentRef[]): Violation[] {
-  if (parent.namespace !== undefined && parent.namespace !== namespace) {
-    const message = "a route for a Service of another namespace (a consumer route) is not supported yet: this parent is not served";
-    return [warning(fieldAt(at, "namespace"), "NotSupported", message)];
-  }
-  const same = before.filter(
-    (other) => isServiceParent(other) && other.name === parent.name && (other.namespace ?? namespace) === namespace,
-  );
-  if (same.some((other) => other.port === parent.port && other.sectionName === parent.sectionName)) {
-    return [violation(at, "Duplicate", "the same parent stands here already")];
-  }
-  const setsSameFields = (other: RouteParentRef): boolean =>
-    (other.port === undefined) === (parent.port === undefined) && (other.sectionName === undefined) === (parent.sectionName === undefined);
-  if (same.every(setsSameFields)) return [];
-  return [violation(at, "Conflict", `parents that name ${parent.name} must all set port, or sectionName, or neither`)];
-}
-
-/** An unnamed rule goes by its position, which no other rule may have as its name. */
-function validateRuleNames(rules: readonly RouteRuleSpec[]): Violation[] {
-  const names = rules.map(ruleName);
-  return rules.flatMap((rule, index) => {
-    const taken = names.some((name, other) => other !== index && name === names[index]) && rule.name !== undefined;
-    return taken
-      ? [violation(fieldAt(itemAt("spec.rules", index), "name"), "Duplicate", `another rule is called ${rule.name ?? ""} as well`)]
-      : [];
-  });
-}
-
-function validateRule(rule: RouteRuleSpec, at: string, namespace: string): Violation[] {
+function validateRule(rule: RouteRuleSpec, at: string): Violation[] {
   const matches = matchesOf(rule);
   const onePrefix = matches.length === 1 && (matches[0]?.path?.type ?? "PathPrefix") === "PathPrefix";
   const found = [
     ...matches.flatMap((match, index) => validateMatch(match, itemAt(fieldAt(at, "matches"), index))),
-    ...validateFilters(rule.filters ?? [], fieldAt(at, "filters"), { namespace, onePrefix, ofBackend: false }),
+    ...validateFilters(rule.filters ?? [], fieldAt(at, "filters"), { onePrefix, ofBackend: false }),
     ...(rule.backendRefs ?? []).flatMap((ref, index) => {
       const item = itemAt(fieldAt(at, "backendRefs"), index);
       return [
-        ...validateBackendReference(ref, item, namespace),
-        ...validateFilters(ref.filters ?? [], fieldAt(item, "filters"), { namespace, onePrefix, ofBackend: true }),
+        ...validateBackendReference(ref, item),
+        ...validateFilters(ref.filters ?? [], fieldAt(item, "filters"), { onePrefix, ofBackend: true }),
       ];
     }),
     ...validateTimeouts(rule, fieldAt(at, "timeouts")),

@@ -12,7 +12,7 @@ import { ClusterSchema } from "../../../xds-server/gen/envoy/config/cluster/v3/c
 import { ListenerSchema } from "../../../xds-server/gen/envoy/config/listener/v3/listener_pb.js";
 import { RouteConfigurationSchema } from "../../../xds-server/gen/envoy/config/route/v3/route_pb.js";
 import { NO_ACCESS_CHECK } from "../../../controller/mesh/rbac.ts";
-import type { ServicePortAddress } from "../rules.ts";
+import type { ServicePortAddress } from "../../core/route/services.ts";
 import type { HttpRoute } from "../schema.ts";
 import { translateServicePort } from "../translate.ts";
 import { shop } from "./shop.ts";

@@ -1,7 +1,6 @@
 /** The services that examples, goldens and tests route among. */
 import { parseAllDocuments } from "yaml";
-import type { KnownServicePort, KnownServices } from "../attachment.ts";
-import type { ServicePortAddress } from "../rules.ts";
+import type { KnownServicePort, KnownServices, ServicePortAddress } from "../../core/route/services.ts";
 import type { HttpRoute } from "../schema.ts";
 
 const http = (number: number, name = "http"): KnownServicePort => ({ number, name, protocol: "HTTP" });
@@ -14,7 +13,12 @@ const SERVICES: Readonly<Record<string, readonly KnownServicePort[]>> = {
   "bank/ledger": [http(80)],
 };
 
-export const shop: KnownServices = { portsOf: (namespace, service) => SERVICES[`${namespace}/${service}`] };
+/** Nobody is granted anything, and no other kind of route is there. */
+export const shop: KnownServices = {
+  portsOf: (namespace, service) => SERVICES[`${namespace}/${service}`],
+  permits: () => false,
+  kindsOn: () => new Set(),
+};
 
 export const ORDERS: ServicePortAddress = { namespace: "shop", service: "orders", port: 80 };
 

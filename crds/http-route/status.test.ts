@@ -1,8 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
 import { violation } from "../core/violation.ts";
-import { attachedPorts, reachedPorts, routesOf, routeStatus } from "./attachment.ts";
+import { attachedPorts, routesForCaller, routesOf } from "../core/route/attachment.ts";
+import type { KnownServices } from "../core/route/services.ts";
+import { reachedPorts, routeStatus } from "./status.ts";
 import { overriddenMatches, rank } from "./precedence.ts";
-import type { HttpRoute, RouteParentRef } from "./schema.ts";
+import type { RouteParentRef } from "../core/route/schema.ts";
+import type { HttpRoute } from "./schema.ts";
 import { ORDERS, ordersRoute, shop } from "./testing/shop.ts";
 
 const backendRefs = [{ name: "orders", port: 80 }];
@@ -44,14 +47,36 @@ describe("the parents of a route", () => {
     });
   });
 
-  it("of another namespace are refused for now, and those of other kinds left alone", () => {
-    expect(reasons(routeOf({ ...parent, name: "ledger", namespace: "bank" }))).toEqual([
-      "Accepted=UnsupportedValue ResolvedRefs=ResolvedRefs",
+  it("of another namespace are for callers of the route's own, and those of other kinds left alone", () => {
+    const consumer = routeOf({ ...parent, name: "ledger", namespace: "bank" }, parent);
+    expect(attachedPorts(consumer, shop)).toEqual([
+      { namespace: "bank", service: "ledger", port: 80, consumer: "shop" },
+      ORDERS,
+      { ...ORDERS, port: 8080 },
     ]);
+    const ledger = { namespace: "bank", service: "ledger", port: 80 };
+    expect(routesOf(ledger, [consumer], shop)).toEqual([]);
+    expect(routesOf(ledger, [consumer], shop, "shop")).toEqual([consumer]);
+    expect(routesForCaller(ledger, [consumer], shop, "bank")).toEqual([]);
     expect(reasons(routeOf({ name: "gateway" }, { ...parent, group: "gateway.networking.k8s.io" }, parent))).toEqual([
       "Accepted=Accepted ResolvedRefs=ResolvedRefs",
     ]);
     expect(ports({ name: "orders" }, { ...parent, group: "gateway.networking.k8s.io" })).toEqual([]);
+  });
+
+  it("are left to a GRPCRoute on the ports that it has", () => {
+    const withGrpcOn = (...taken: number[]): KnownServices => ({
+      ...shop,
+      kindsOn: ({ port }) => new Set(taken.includes(port) ? ["HTTPRoute", "GRPCRoute"] : ["HTTPRoute"]),
+    });
+    expect(attachedPorts(routeOf(parent), withGrpcOn(80)).map(({ port }) => port)).toEqual([8080]);
+    expect(routeStatus(routeOf(parent), [], withGrpcOn(80))[0]?.conditions[0]?.reason).toBe("Accepted");
+    expect(routeStatus(routeOf(parent), [], withGrpcOn(80, 8080))[0]?.conditions[0]).toEqual({
+      type: "Accepted",
+      status: "False",
+      reason: "Conflicted",
+      message: "a GRPCRoute applies there, which goes before every HTTPRoute",
+    });
   });
 });
 
@@ -64,6 +89,14 @@ describe("the status of a route", () => {
     expect(reasons(refs({ name: "ledger", namespace: "bank", port: 80 }))).toEqual([`${accepted}RefNotPermitted`]);
     expect(reasons(refs({ name: "database", port: 5432 }))).toEqual([`${accepted}UnsupportedProtocol`]);
     expect(reasons(refs({ kind: "Bucket", name: "files" }))).toEqual([`${accepted}InvalidKind`]);
+    const granted: KnownServices = {
+      ...shop,
+      permits: (from, to) => from.kind === "HTTPRoute" && from.namespace === "shop" && `${to.namespace}/${to.service}` === "bank/ledger",
+    };
+    const toTheBank = refs({ name: "ledger", namespace: "bank", port: 80 });
+    expect(routeStatus(toTheBank, [], granted)[0]?.conditions[1]?.reason).toBe("ResolvedRefs");
+    const consumer = { ...toTheBank, spec: { ...toTheBank.spec, parentRefs: [{ ...parent, name: "ledger", namespace: "bank" }] } };
+    expect(reasons(consumer)).toEqual([`${accepted}ResolvedRefs`]);
     const mirror = { type: "RequestMirror", requestMirror: { backendRef: { name: "gone", port: 80 } } } as const;
     expect(routeStatus(ordersRoute([{ backendRefs, filters: [mirror] }]), [], shop)[0]?.conditions[1]).toEqual({
       type: "ResolvedRefs",
