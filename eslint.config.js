@@ -60,7 +60,7 @@ export default tseslint.config(
   },
   ...LAYERS.map(({ files, may }) => ({
     files: [`${files}/**/*.ts`],
-    ignores: ["**/*.test.ts", "**/testing/**", ...CORE_WITH_ENVOY],
+    ignores: ["**/*.test.ts", "**/*.e2e.ts", "**/testing/**", ...CORE_WITH_ENVOY],
     rules: { "no-restricted-imports": restricted(may) },
   })),
   { files: CORE_WITH_ENVOY, rules: { "no-restricted-imports": restricted(["gen", "envoy", "core"]) } },
@@ -75,7 +75,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ["**/*.test.ts", "e2e/**", "bench/**", "**/testing/**"],
+    files: ["**/*.test.ts", "**/*.e2e.ts", "e2e/**", "bench/**", "**/testing/**"],
     rules: { "@typescript-eslint/no-non-null-assertion": "off" },
   },
 );
