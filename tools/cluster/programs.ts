@@ -52,5 +52,6 @@ export const PACKAGED_PROGRAMS: readonly PackagedProgram[] = [
   { file: "/usr/bin/nsenter", package: "util-linux" },
   { file: "/usr/bin/tcpdump", package: "tcpdump" },
   { file: "/bin/busybox", package: "busybox-static" },
+  { file: "/usr/bin/curl", package: "curl" },
   { file: "/usr/share/zoneinfo/UTC", package: "tzdata" },
 ];

@@ -14,13 +14,13 @@ export function pauseImage(): Image {
   };
 }
 
-/** A user's application and a user's tools: Node.js, and busybox under each of its names. It sleeps unless told what to do. */
+/** A user's application and a user's tools: Node.js, curl, and busybox under each of its names. It sleeps unless told what to do. */
 export function applicationImage(): Image {
   const applets = spawnSync(BUSYBOX, ["--list"], { encoding: "utf8" }).stdout.trim().split("\n");
   return {
     name: "localhost/app:1",
     tree: {
-      programs: [NODE, { from: BUSYBOX, to: "/bin/busybox" }],
+      programs: [NODE, { from: "/usr/bin/curl", to: "/usr/bin/curl" }, { from: BUSYBOX, to: "/bin/busybox" }],
       copies: [TIME_ZONES],
       texts: systemFiles({ app: 1000 }),
       links: Object.fromEntries(applets.filter((name) => name !== "busybox").map((name) => [`/bin/${name}`, "busybox"])),
@@ -29,7 +29,7 @@ export function applicationImage(): Image {
       user: "1000:1000",
       entrypoint: [],
       arguments: ["/bin/sleep", "infinity"],
-      environment: { PATH: "/usr/local/bin:/bin" },
+      environment: { PATH: "/usr/local/bin:/usr/bin:/bin" },
     },
   };
 }
