@@ -1,0 +1,18 @@
+/** A user's way with Seawall on a real cluster, from `helm install` to `helm uninstall`: each section builds on the one before. */
+import { afterAll, beforeAll, describe } from "@jest/globals";
+import { installation } from "./installation.ts";
+import { policies } from "./policies.ts";
+import { restarts } from "./restarts.ts";
+import { Stage } from "./stage.ts";
+import { wire } from "./wire.ts";
+
+describe("Seawall on Kubernetes", () => {
+  const stage = new Stage();
+  beforeAll(() => stage.open(), 15 * 60_000);
+  afterAll(() => stage.close(), 60_000);
+
+  installation(stage);
+  policies(stage);
+  wire(stage);
+  restarts(stage);
+});
