@@ -73,6 +73,11 @@ export class TrustDistribution {
     return [...this.#foreign].sort();
   }
 
+  /** Whether every ConfigMap of that name has been seen. */
+  get synced(): boolean {
+    return this.#objects.synced;
+  }
+
   close(): void {
     this.#closed = true;
     this.#objects.close();
