@@ -29,6 +29,9 @@ const WRITTEN_FOR_USERS = new Set([
   "ControlPlaneError",
   "DeltaServerError",
   "AdminServerError",
+  "ClusterAccessError",
+  "KubernetesApiError",
+  "PortForwardError",
 ]);
 
 /** Turns whatever a command threw into words and an exit code: the one place where that happens. */

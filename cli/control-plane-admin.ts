@@ -18,9 +18,12 @@ const PATIENCE_MS = 10_000;
 
 export class ControlPlaneAdmin {
   readonly #address: HostPort;
+  readonly #pod: string | undefined;
 
-  constructor(address: HostPort) {
+  /** `pod`: the replica of a cluster's control plane that the address leads to. */
+  constructor(address: HostPort, pod?: string) {
     this.#address = address;
+    this.#pod = pod;
   }
 
   async sidecars(): Promise<readonly SidecarStatus[]> {
@@ -43,9 +46,21 @@ export class ControlPlaneAdmin {
     return new Map(services.flatMap(({ key, loopbackPort }) => (loopbackPort === undefined ? [] : [[key, loopbackPort] as const])));
   }
 
+  /** The time by the control plane's own clock: Unix milliseconds, to the second. */
+  async time(): Promise<number> {
+    const answer = await this.#ask("/healthz");
+    await this.#body(answer);
+    return Date.parse(answer.headers.get("date") ?? "");
+  }
+
+  /** The body of any path, as it is. */
+  async text(path: string): Promise<string> {
+    return this.#body(await this.#ask(path));
+  }
+
   /** The sum of a metric over all of its labels. */
   async metric(name: string): Promise<number> {
-    const text = await this.#body(await this.#ask("/metrics"));
+    const text = await this.text("/metrics");
     let sum = 0;
     for (const [, value] of text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))) sum += Number(value);
     return sum;
@@ -62,15 +77,15 @@ export class ControlPlaneAdmin {
   }
 
   async #ask(path: string, request: RequestInit = {}): Promise<Response> {
-    const where = showHostPort(this.#address);
     try {
-      return await fetch(`http://${where}${path}`, { ...request, signal: AbortSignal.timeout(PATIENCE_MS) });
+      return await fetch(`http://${showHostPort(this.#address)}${path}`, { ...request, signal: AbortSignal.timeout(PATIENCE_MS) });
     } catch (error) {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-      throw CommandFailure.failed(
-        `the control plane's admin port at ${where} does not answer (${cause}). Is \`seawall serve\` running? --admin names another address.`,
-        error,
-      );
+      const message =
+        this.#pod === undefined
+          ? `the control plane's admin port at ${showHostPort(this.#address)} does not answer (${cause}). Is \`seawall serve\` running? --admin names another address.`
+          : `the control plane's pod ${this.#pod} does not answer on its admin port (${cause}). seawall check says more.`;
+      throw CommandFailure.failed(message, error);
     }
   }
 }

@@ -1,9 +1,9 @@
 import { type Command, Option } from "commander";
 import { type CommandContext, withExamples } from "../command.ts";
+import { addControlPlaneOptions } from "../control-plane-choice.ts";
 import type { ExplainOptions } from "../explain/explain.ts";
 import { repeated, repeatedFileOption } from "../manifests/files-option.ts";
 import { outputOption } from "../output-format.ts";
-import { adminOption } from "../proxy/admin-option.ts";
 
 export function define(command: Command, context: CommandContext): void {
   command
@@ -20,12 +20,12 @@ export function define(command: Command, context: CommandContext): void {
     .addOption(new Option("--jwt <file>", "JSON with the claims of a token that counts as verified; iss is its issuer").conflicts("token"))
     .option("--token <file>", "a token, sent as Authorization: Bearer and verified; - for standard input")
     .addOption(repeatedFileOption("ask these manifests rather than a control plane"))
-    .addOption(adminOption())
     .addOption(outputOption())
     .action(async (method: string, path: string, options: ExplainOptions) => {
       const { explain } = await import("../explain/explain.ts");
       context.finish(await explain({ ...options, method, path }, context.terminal));
     });
+  addControlPlaneOptions(command);
   withExamples(
     command,
     { what: "may web delete an order?", line: "seawall explain --from shop/web --to orders.shop DELETE /orders/1" },

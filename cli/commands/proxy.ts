@@ -1,7 +1,7 @@
 import { Argument, type Command } from "commander";
 import { type CommandContext, withExamples } from "../command.ts";
+import { addControlPlaneOptions } from "../control-plane-choice.ts";
 import { outputOption } from "../output-format.ts";
-import { adminOption } from "../proxy/admin-option.ts";
 import { CONFIG_PARTS, type ConfigPart } from "../proxy/config-part.ts";
 import type { ConfigOptions } from "../proxy/config.ts";
 import type { StatusOptions } from "../proxy/status.ts";
@@ -15,12 +15,13 @@ export function define(command: Command, context: CommandContext): void {
       "Lists every pod that should have a sidecar: connected, synced, what it refuses, when its certificate ends. Ends with 1 when one of them is not well.",
     )
     .argument("[namespace/pod]", "only this pod", podArgument)
-    .addOption(adminOption())
+    .option("-n, --namespace <name>", "only the pods of this namespace")
     .addOption(outputOption())
     .action(async (pod: PodName | undefined, options: StatusOptions) => {
       const { proxyStatus } = await import("../proxy/status.ts");
       context.finish(await proxyStatus(pod, options, context.terminal));
     });
+  addControlPlaneOptions(status);
   withExamples(
     status,
     { what: "the whole mesh", line: "seawall proxy status" },
@@ -31,18 +32,18 @@ export function define(command: Command, context: CommandContext): void {
     .command("config")
     .summary("what a sidecar runs, next to what it should run")
     .description(
-      "Shows the configuration of a pod's sidecar, as Envoy itself tells it on its admin socket, and whether it is what the control plane means. Keys and tokens are never shown. Ends with 1 when it differs.",
+      "Shows the configuration of a pod's sidecar, as Envoy itself tells it (through a port-forward in a cluster, on its admin socket elsewhere), and whether it is what the control plane means. Keys and tokens are never shown. Ends with 1 when it differs.",
     )
     .argument("<namespace/pod>", "the pod", podArgument)
     .addArgument(new Argument("[part]", "a part of it (default: an overview)").choices(CONFIG_PARTS))
     .option("--raw", "Envoy's own dump as JSON, with secrets taken out", false)
     .option("--socket <path>", "the sidecar's admin socket (default: the control plane knows it)")
-    .addOption(adminOption())
     .addOption(outputOption())
     .action(async (pod: PodName, part: ConfigPart | undefined, options: ConfigOptions) => {
       const { proxyConfig } = await import("../proxy/config.ts");
       context.finish(await proxyConfig(pod, part, options, context.terminal));
     });
+  addControlPlaneOptions(config);
   withExamples(
     config,
     { what: "an overview", line: "seawall proxy config shop/web" },

@@ -4,16 +4,16 @@ import { explain as explainOffline, type Explanation } from "../../controller/ex
 import type { ExplainRequest } from "../../controller/explain/explain-request.ts";
 import { errorsOf } from "../../crds/core/violation.ts";
 import { CommandFailure, reasonOf } from "../command-failure.ts";
-import { ControlPlaneAdmin } from "../control-plane-admin.ts";
+import type { ControlPlaneChoice } from "../control-plane-choice.ts";
+import { ControlPlanes } from "../control-planes.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import type { HostPort } from "../host-port.ts";
 import { offlineMesh } from "../manifests/offline-mesh.ts";
 import { readNamedManifests } from "../manifests/read-manifests.ts";
 import { type OutputFormat, print } from "../output-format.ts";
 import { say, type Terminal } from "../terminal.ts";
 import { describeExplanation } from "./describe.ts";
 
-export interface ExplainOptions {
+export interface ExplainOptions extends ControlPlaneChoice {
   readonly to: string;
   /** `namespace/service account`, or `anonymous`. */
   readonly from: string;
@@ -25,7 +25,6 @@ export interface ExplainOptions {
   /** A file that holds a token. */
   readonly token?: string;
   readonly file?: readonly string[];
-  readonly admin: HostPort;
   readonly output: OutputFormat;
 }
 
@@ -36,9 +35,7 @@ export async function explain(
 ): Promise<ExitCode> {
   const request = await readRequest(options, terminal);
   const explanation =
-    options.file === undefined
-      ? await new ControlPlaneAdmin(options.admin).explain(request)
-      : await askManifests(options.file, request, terminal);
+    options.file === undefined ? await askControlPlane(options, request, terminal) : await askManifests(options.file, request, terminal);
   if (options.output === "table") {
     if (explanation.verdict === "unknown") throw CommandFailure.usage(explanation.reason);
     terminal.output.write(describeExplanation(request, explanation));
@@ -53,6 +50,11 @@ export async function explain(
     case "unknown":
       return EXIT.usage;
   }
+}
+
+async function askControlPlane(choice: ControlPlaneChoice, request: ExplainRequest, terminal: Terminal): Promise<Explanation> {
+  await using controlPlanes = await ControlPlanes.reach(choice, terminal);
+  return await controlPlanes.explain(request);
 }
 
 async function askManifests(files: readonly string[], request: ExplainRequest, terminal: Terminal): Promise<Explanation> {

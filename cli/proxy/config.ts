@@ -1,7 +1,8 @@
 import { CommandFailure } from "../command-failure.ts";
-import { ControlPlaneAdmin, type IntendedResource } from "../control-plane-admin.ts";
+import type { IntendedResource } from "../control-plane-admin.ts";
+import type { ControlPlaneChoice } from "../control-plane-choice.ts";
+import { ControlPlanes } from "../control-planes.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import type { HostPort } from "../host-port.ts";
 import { type OutputFormat, print } from "../output-format.ts";
 import { AdminSocket } from "../sidecar/admin-socket.ts";
 import { say, type Terminal } from "../terminal.ts";
@@ -10,12 +11,11 @@ import { readConfigDump, type RunningConfig, withoutSecrets } from "./config-dum
 import { CONFIG_PARTS, type ConfigPart } from "./config-part.ts";
 import { summarize } from "./summaries.ts";
 
-export interface ConfigOptions {
+export interface ConfigOptions extends ControlPlaneChoice {
   /** Envoy's dump as it is, but for secrets. */
   readonly raw: boolean;
   /** The sidecar's admin socket, when the control plane is not to be asked. */
   readonly socket?: string;
-  readonly admin: HostPort;
   readonly output: OutputFormat;
 }
 
@@ -27,14 +27,14 @@ export async function proxyConfig(
   terminal: Terminal,
 ): Promise<ExitCode> {
   const name = `${namespace}/${pod}`;
-  const controlPlane = new ControlPlaneAdmin(options.admin);
-  const dump = await readDump(options.socket ?? (await socketOf(name, controlPlane)));
+  await using controlPlanes = await ControlPlanes.reach(options, terminal);
+  const dump = await readDump(namespace, pod, options.socket, controlPlanes);
   if (options.raw) {
     terminal.output.write(`${JSON.stringify(withoutSecrets(part === undefined ? dump : readConfigDump(dump)[part]), null, 2)}\n`);
     return EXIT.ok;
   }
   const running = readConfigDump(dump);
-  const intended = await intendedOf(name, controlPlane, options, terminal);
+  const intended = await intendedOf(name, controlPlanes, options, terminal);
   const comparison = compare(running, intended ?? []);
   await show(part, running, comparison, options, terminal);
   if (intended === undefined) return EXIT.ok;
@@ -42,8 +42,19 @@ export async function proxyConfig(
   return shown.every((each) => [...comparison[each].values()].every(agrees)) ? EXIT.ok : EXIT.no;
 }
 
-async function socketOf(name: string, controlPlane: ControlPlaneAdmin): Promise<string> {
-  const sidecars = await controlPlane.sidecars();
+/** From the sidecar itself: over its socket where that is on this machine, else from within its pod. */
+async function readDump(namespace: string, pod: string, socket: string | undefined, controlPlanes: ControlPlanes): Promise<unknown> {
+  const { cluster } = controlPlanes;
+  if (cluster === undefined || socket !== undefined) {
+    const path = socket ?? (await socketOf(`${namespace}/${pod}`, controlPlanes));
+    return dumpAt(path, `the sidecar's admin socket ${path} does not answer`, "Is it on this machine, and yours?");
+  }
+  const { readSidecarDump } = await import("../cluster/sidecar-dump.ts");
+  return readSidecarDump(cluster, namespace, pod);
+}
+
+async function socketOf(name: string, controlPlanes: ControlPlanes): Promise<string> {
+  const sidecars = await controlPlanes.sidecars();
   const sidecar = sidecars.find(({ subscriber }) => subscriber === name);
   if (sidecar === undefined) {
     const known = sidecars.map(({ subscriber }) => subscriber).join(", ");
@@ -60,27 +71,23 @@ async function socketOf(name: string, controlPlane: ControlPlaneAdmin): Promise<
   return socket;
 }
 
-async function readDump(socket: string): Promise<unknown> {
+async function dumpAt(path: string, failure: string, advice: string): Promise<unknown> {
   try {
-    return JSON.parse(await new AdminSocket(socket).get("/config_dump?include_eds", 30_000));
+    return JSON.parse(await new AdminSocket(path).get("/config_dump?include_eds", 30_000));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw CommandFailure.failed(
-      `the sidecar's admin socket ${socket} does not answer (${reason}). Is it on this machine, and yours?`,
-      error,
-    );
+    throw CommandFailure.failed(`${failure} (${error instanceof Error ? error.message : String(error)}). ${advice}`, error);
   }
 }
 
 /** Undefined when there is nothing to compare with. */
 async function intendedOf(
   name: string,
-  controlPlane: ControlPlaneAdmin,
+  controlPlanes: ControlPlanes,
   { socket }: ConfigOptions,
   terminal: Terminal,
 ): Promise<readonly IntendedResource[] | undefined> {
   try {
-    return await controlPlane.intended(name);
+    return await controlPlanes.intended(name);
   } catch (error) {
     if (socket === undefined) throw error;
     say(terminal, `not compared: ${error instanceof Error ? error.message : String(error)}`);

@@ -1,14 +1,15 @@
 import type { SidecarStatus } from "../../controller/admin/sidecars.ts";
 import { CommandFailure } from "../command-failure.ts";
-import { ControlPlaneAdmin } from "../control-plane-admin.ts";
+import type { ControlPlaneChoice } from "../control-plane-choice.ts";
+import { ControlPlanes } from "../control-planes.ts";
 import { describeDuration } from "../duration.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import type { HostPort } from "../host-port.ts";
 import { type OutputFormat, print } from "../output-format.ts";
 import { say, type Terminal } from "../terminal.ts";
 
-export interface StatusOptions {
-  readonly admin: HostPort;
+export interface StatusOptions extends ControlPlaneChoice {
+  /** Only its pods. */
+  readonly namespace?: string;
   readonly output: OutputFormat;
 }
 
@@ -18,7 +19,8 @@ export async function proxyStatus(
   options: StatusOptions,
   terminal: Terminal,
 ): Promise<ExitCode> {
-  const all = await new ControlPlaneAdmin(options.admin).sidecars();
+  await using controlPlanes = await ControlPlanes.reach(options, terminal);
+  const all = (await controlPlanes.sidecars()).filter(({ subscriber }) => isOf(options.namespace, subscriber));
   const name = pod === undefined ? undefined : `${pod.namespace}/${pod.pod}`;
   const listed = name === undefined ? all : all.filter(({ subscriber }) => subscriber === name);
   if (name !== undefined && listed.length === 0) {
@@ -30,10 +32,17 @@ export async function proxyStatus(
     columns: ["pod", "workload", "state", "connected", "envoy", "resources", "pushes", "nacks", "certificate"],
     rows: listed.map((sidecar) => describe(sidecar, Date.now())),
     data: listed.map(asData),
-    empty: "there is no pod with a sidecar in the control plane's folder",
+    empty:
+      controlPlanes.cluster === undefined
+        ? "there is no pod with a sidecar in the control plane's folder"
+        : `there is no pod with a sidecar${options.namespace === undefined ? "" : ` in ${options.namespace}`}: label a namespace with seawall.dev/injection=enabled and restart its workloads`,
   });
   if (options.output === "table") for (const sidecar of listed) for (const line of refusals(sidecar)) say(terminal, line);
   return listed.every(isWell) ? EXIT.ok : EXIT.no;
+}
+
+function isOf(namespace: string | undefined, subscriber: string): boolean {
+  return namespace === undefined || subscriber.startsWith(`${namespace}/`);
 }
 
 function describe(sidecar: SidecarStatus, now: number): readonly string[] {

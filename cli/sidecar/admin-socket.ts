@@ -1,11 +1,12 @@
 import { request } from "node:http";
+import type { HostPort } from "../host-port.ts";
 
-/** The admin interface of a sidecar's Envoy, on its UNIX socket. */
+/** The admin interface of a sidecar's Envoy: on its UNIX socket, or, in a pod, on a port of its loopback. */
 export class AdminSocket {
-  readonly path: string;
+  readonly #at: { readonly socketPath: string } | HostPort;
 
-  constructor(path: string) {
-    this.path = path;
+  constructor(at: string | HostPort) {
+    this.#at = typeof at === "string" ? { socketPath: at } : at;
   }
 
   /** The body of a 200 answer. Rejects when nothing answers within `timeoutMs`, or with another status. */
@@ -51,7 +52,7 @@ export class AdminSocket {
 
   #request(method: "GET" | "POST", path: string, timeoutMs: number): Promise<{ readonly status: number; readonly body: string }> {
     const { promise, resolve, reject } = Promise.withResolvers<{ readonly status: number; readonly body: string }>();
-    const sent = request({ socketPath: this.path, method, path, agent: false, signal: AbortSignal.timeout(timeoutMs) }, (answer) => {
+    const sent = request({ ...this.#at, method, path, agent: false, signal: AbortSignal.timeout(timeoutMs) }, (answer) => {
       const chunks: Buffer[] = [];
       answer.on("data", (chunk: Buffer) => chunks.push(chunk));
       answer.once("error", reject);
