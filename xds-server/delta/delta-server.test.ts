@@ -8,6 +8,7 @@ import {
   DeltaDiscoveryResponseSchema,
 } from "../gen/envoy/service/discovery/v3/discovery_pb.js";
 import { adsService } from "./ads-service.ts";
+import { AuthenticationUnavailable } from "./feed.ts";
 import { TYPE_URL } from "./resource-types.ts";
 import { FakeClock } from "./testing/fake-clock.ts";
 import { TestServer } from "./testing/test-server.ts";
@@ -169,6 +170,39 @@ describe("a token", () => {
     const stream = (await test.connect()).open("web's");
     stream.send({ typeUrl: cluster, nodeId: "shop/admin" });
     expect((await stream.next()).names).toEqual(["for-web"]);
+  });
+
+  it("that nobody can judge for now is answered so that the sidecar tries again, and is told apart from a refusal", async () => {
+    await using test = await TestServer.start({
+      authenticator: { authenticate: () => Promise.reject(new AuthenticationUnavailable("the API server does not answer")) },
+    });
+    const stream = (await test.connect()).open("t");
+    expect(await stream.ended).toEqual({ code: status.UNAVAILABLE, message: "the API server does not answer" });
+    expect(test.events).toEqual(["refused authentication-unavailable"]);
+  });
+
+  it("that is revoked ends its own stream, and not that of the subscriber's next one", async () => {
+    await using test = await TestServer.start();
+    const revoke = new Map<string, () => void>();
+    for (const token of ["old", "new"]) {
+      test.tokens.set(token, {
+        subscriber: "shop/web",
+        expiresAt: Date.now() + 3_600_000,
+        onRevoked: (end) => {
+          revoke.set(token, end);
+          return () => revoke.delete(token);
+        },
+      });
+    }
+    test.share([], "shop/web");
+    const client = await test.connect();
+    const [old, next] = [client.open("old"), client.open("new")];
+    await test.heard("connected shop/web", 2);
+    revoke.get("old")!();
+    expect(await old.ended).toMatchObject({ code: status.NOT_FOUND });
+    expect([...revoke.keys()]).toEqual(["new"]);
+    next.subscribe(cluster);
+    expect(test.server.streams()).toHaveLength(1);
   });
 
   it("never shows in a log line", async () => {

@@ -21,7 +21,13 @@ import { AdsCall } from "./ads-call.ts";
 import { adsService, type IncomingRequest } from "./ads-service.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { messageOf } from "./error-message.ts";
-import type { AuthenticatedSubscriber, PrivateResources, StreamAuthenticator, XdsUpdate } from "./feed.ts";
+import {
+  type AuthenticatedSubscriber,
+  AuthenticationUnavailable,
+  type PrivateResources,
+  type StreamAuthenticator,
+  type XdsUpdate,
+} from "./feed.ts";
 import { type ApplyReport, MeshStreams } from "./mesh-streams.ts";
 import { LogLimiter } from "./log-limiter.ts";
 import type { DeltaObserver, RefusalReason } from "./observer.ts";
@@ -177,8 +183,10 @@ export class DeltaServer {
 
   #refuse(call: ServerDuplexStream<IncomingRequest, Buffer>, error: unknown): void {
     const message = messageOf(error);
-    this.#refused("unauthenticated", call.getPeer(), message);
-    if (!call.cancelled) call.emit("error", { code: status.UNAUTHENTICATED, details: message });
+    const passing = error instanceof AuthenticationUnavailable;
+    this.#refused(passing ? "authentication-unavailable" : "unauthenticated", call.getPeer(), message);
+    const code = passing ? status.UNAVAILABLE : status.UNAUTHENTICATED;
+    if (!call.cancelled) call.emit("error", { code, details: message });
   }
 
   #refused(reason: RefusalReason, peer: string, message: string): void {
@@ -192,12 +200,14 @@ export class DeltaServer {
     const peer = call.getPeer();
     // In the last 15 % to 5 % of what is left of the token's life: by then a fresh one is in the sidecar's file.
     const closeAt = this.#clock.now() + lifetime * (0.85 + 0.1 * this.#random());
+    let loseInterest: (() => void) | undefined;
     const admitted = new AdsCall(call, identity, closeAt, this.#streams, this.#clock, {
       pushed: (push) => observer?.onPush?.(subscriber, push),
       acknowledged: (sequence) => observer?.onAcknowledged?.(subscriber, sequence),
       rejected: (nack) => observer?.onNack?.(subscriber, nack),
       malformed: (message) => this.#refused("malformed-request", peer, message),
       ended: (reason) => {
+        loseInterest?.();
         const calls = this.#calls.get(subscriber);
         calls?.delete(admitted);
         if (calls?.size === 0) this.#calls.delete(subscriber);
@@ -210,6 +220,7 @@ export class DeltaServer {
     if (calls) calls.add(admitted);
     else this.#calls.set(subscriber, new Set([admitted]));
     observer?.onConnected?.(subscriber, peer);
+    loseInterest = identity.onRevoked?.(() => admitted.end("subscriber-removed"));
     const view = this.#streams.view(subscriber);
     if (view) admitted.open(view);
   }

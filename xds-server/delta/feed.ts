@@ -63,9 +63,22 @@ export interface AuthenticatedSubscriber {
   readonly uid?: string;
   /** Unix milliseconds. The server closes the stream before this moment, so that a fresh token is presented. */
   readonly expiresAt: number;
+  /**
+   * Calls `end`, at once or later, when the stream may not go on although its subscriber does: another pod has the name
+   * now. Returns what ends the interest.
+   */
+  readonly onRevoked?: (end: () => void) => () => void;
+}
+
+/** Nobody can say for now who a token is of. */
+export class AuthenticationUnavailable extends Error {
+  override readonly name = "AuthenticationUnavailable";
 }
 
 export interface StreamAuthenticator {
-  /** Resolves with the identity, or rejects with an Error whose message may be shown to the caller. */
+  /**
+   * Resolves with the identity, or rejects with an Error whose message may be shown to the caller. It is an
+   * {@link AuthenticationUnavailable} when the same token may well be accepted in a while.
+   */
   authenticate(bearerToken: string | undefined): Promise<AuthenticatedSubscriber>;
 }

@@ -4,7 +4,7 @@ import type { Nack } from "./subscription.ts";
 export type DisconnectReason = "client" | "token-expiring" | "subscriber-removed" | "protocol-error" | "stopping";
 
 /** Why a connection or a stream was turned away. */
-export type RefusalReason = "unauthenticated" | "tls-handshake" | "not-xds" | "malformed-request";
+export type RefusalReason = "unauthenticated" | "authentication-unavailable" | "tls-handshake" | "not-xds" | "malformed-request";
 
 /** One response that was handed to the transport. */
 export interface Push {
