@@ -37,13 +37,14 @@ export const CONTROL_PLANE_UID = 65532;
 /** As the injector and the redirect know it. */
 export const SIDECAR_UID = 1337;
 
-export function controlPlaneImage(): Image {
+/** `built` is a folder as tools/build.ts makes it. */
+export function controlPlaneImage(built: string): Image {
   return {
     name: `seawall/control-plane:${SEAWALL_VERSION}`,
     tree: {
       programs: [NODE],
       copies: [
-        { from: join(REPOSITORY, "dist"), to: "/app/dist" },
+        { from: built, to: "/app/dist" },
         ...productionPackages(REPOSITORY).map((path) => ({ from: join(REPOSITORY, path), to: `/app/${path}`, only: isPartOfPackage })),
         TIME_ZONES,
       ],
