@@ -28,6 +28,8 @@ const LAYERS = [
   { files: "controller/model", may: ["collections", "model", "core"] },
   { files: "controller/sources", may: ["collections", "model", "sources", "core", "kinds"] },
   { files: "controller/mesh", may: ["collections", "model", "sources", "mesh", "core", "kinds", "envoy", "delta", "gen"] },
+  { files: "controller/injector", may: ["gen", "envoy", "core", "model"] },
+  { files: "controller/admission", may: ["collections", "model", "sources", "mesh", "core", "kinds", "ca"] },
   { files: "ca", may: ["ca"] },
 ];
 
