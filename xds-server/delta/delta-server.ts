@@ -200,14 +200,14 @@ export class DeltaServer {
     const peer = call.getPeer();
     // In the last 15 % to 5 % of what is left of the token's life: by then a fresh one is in the sidecar's file.
     const closeAt = this.#clock.now() + lifetime * (0.85 + 0.1 * this.#random());
-    let loseInterest: (() => void) | undefined;
+    let loseInterest = (): void => undefined;
     const admitted = new AdsCall(call, identity, closeAt, this.#streams, this.#clock, {
       pushed: (push) => observer?.onPush?.(subscriber, push),
       acknowledged: (sequence) => observer?.onAcknowledged?.(subscriber, sequence),
       rejected: (nack) => observer?.onNack?.(subscriber, nack),
       malformed: (message) => this.#refused("malformed-request", peer, message),
       ended: (reason) => {
-        loseInterest?.();
+        loseInterest();
         const calls = this.#calls.get(subscriber);
         calls?.delete(admitted);
         if (calls?.size === 0) this.#calls.delete(subscriber);
@@ -220,7 +220,7 @@ export class DeltaServer {
     if (calls) calls.add(admitted);
     else this.#calls.set(subscriber, new Set([admitted]));
     observer?.onConnected?.(subscriber, peer);
-    loseInterest = identity.onRevoked?.(() => admitted.end("subscriber-removed"));
+    loseInterest = identity.onRevoked?.(() => admitted.end("subscriber-removed")) ?? loseInterest;
     const view = this.#streams.view(subscriber);
     if (view) admitted.open(view);
   }
