@@ -22,11 +22,7 @@ export function knownMesh({ inventory, policies }: Pick<Mesh, "inventory" | "pol
     },
     acceptedIssuers: () => {
       const entries = [...policies.authentication.entries.entries()];
-      return new Set(
-        entries.flatMap(([, { policy }]) =>
-          policy.state === "valid" ? acceptedIssuers(policy.object.spec) : [],
-        ),
-      );
+      return new Set(entries.flatMap(([, { policy }]) => (policy.state === "valid" ? acceptedIssuers(policy.object.spec) : [])));
     },
   };
 }
