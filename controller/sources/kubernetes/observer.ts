@@ -8,6 +8,8 @@ export type Interruption =
   | "Stalled"
   /** The server no longer knows what happened since the last event. */
   | "Expired"
+  /** The server does not have the kind. */
+  | "Absent"
   /** The server could not be asked, or answered with an error. */
   | "Failed";
 

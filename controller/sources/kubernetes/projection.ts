@@ -97,7 +97,9 @@ function withoutLastApplied(annotations: Readonly<Record<string, string>>): Read
 function withReadinessOnly<T extends Fields>(pod: T): T {
   const { status } = pod as unknown as PodObject;
   if (status?.conditions === undefined) return pod;
-  return { ...pod, status: { ...status, conditions: status.conditions.filter(({ type }) => type === POD_CONDITION) } };
+  const { conditions, ...rest } = status;
+  const waitedFor = conditions.filter(({ type }) => type === POD_CONDITION);
+  return { ...pod, status: waitedFor.length === 0 ? rest : { ...rest, conditions: waitedFor } };
 }
 
 function pick(value: unknown, kept: Kept): unknown {

@@ -202,17 +202,19 @@ export class Reflector<T> {
   async #recover(error: unknown): Promise<number> {
     const { known, observer, onState, target, timing, random } = this.#options;
     if (this.#closing.signal.aborted) return 0;
-    observer.onInterruption(known.kind, isExpired(error) ? "Expired" : "Failed");
     if (isExpired(error)) {
+      observer.onInterruption(known.kind, "Expired");
       this.#resourceVersion = undefined;
       return this.#backoff.next();
     }
     if (error instanceof KubernetesApiError && error.status === 404 && (await this.#isAbsent())) {
+      observer.onInterruption(known.kind, "Absent");
       target.replace([]);
       this.#resourceVersion = undefined;
       onState({ state: "Absent" });
       return timing.absentMs * (0.5 + random() / 2);
     }
+    observer.onInterruption(known.kind, "Failed");
     onState({ state: "Failing", message: error instanceof Error ? error.message : String(error) });
     return this.#backoff.next();
   }
