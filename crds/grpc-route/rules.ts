@@ -32,9 +32,9 @@ interface SpecificMatch extends RuleMatch {
 }
 
 /**
- * The matches of all routes, the one that wins first: an exact one before an expression (the Gateway API leaves that open); then
- * more characters in the service; then in the method; then more headers; then the older route, then `namespace/name`; then
- * the order in which they are written.
+ * The matches of all routes, the one that wins first: an exact method before an expression (the Gateway API leaves that open),
+ * and none at all last; then more characters in the service; then in the method; then more headers; then the older route,
+ * then `namespace/name`; then the order in which they are written.
  */
 export function rank(routes: readonly GrpcRoute[]): readonly RuleMatch[] {
   return routes
@@ -45,8 +45,8 @@ export function rank(routes: readonly GrpcRoute[]): readonly RuleMatch[] {
 
 function specific(rule: RouteRule, { method, headers = [] }: GrpcMatchSpec, index: number): SpecificMatch {
   const match: RouteMatch = rule.matches[index] ?? { path: { type: "PathPrefix", value: "" }, headers: [], queryParams: [] };
-  const exact = (method?.type ?? "Exact") === "Exact" ? 1 : 0;
-  return { rule, match, specificity: [exact, method?.service?.length ?? 0, method?.method?.length ?? 0, headers.length] };
+  const kind = method === undefined ? 0 : method.type === "RegularExpression" ? 1 : 2;
+  return { rule, match, specificity: [kind, method?.service?.length ?? 0, method?.method?.length ?? 0, headers.length] };
 }
 
 function compare(a: readonly number[], b: readonly number[]): number {

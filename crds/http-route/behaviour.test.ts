@@ -7,7 +7,8 @@ import { ASK, type ReceivedRequest } from "../../e2e/support/upstream.ts";
 import { changeHeaders, evaluateServicePort, type RouteDecision, type RouteRequest } from "./evaluate.ts";
 import type { HttpRoute, RouteFilter } from "./schema.ts";
 import { ORDERS, ordersRoute, readRoutes, shop } from "./testing/shop.ts";
-import { type RoutingEnvoy, startRoutingEnvoy } from "./testing/routing-envoy.ts";
+import { clusterName, type RoutingEnvoy, startRoutingEnvoy } from "./testing/routing-envoy.ts";
+import { translateServicePort } from "./translate.ts";
 
 const fileRoutes = (folder: string, file: string): HttpRoute[] => readRoutes(readFileSync(join(import.meta.dirname, folder, file), "utf8"));
 const orders = { name: "orders", port: 80 };
@@ -82,11 +83,13 @@ const ORDERS_V2 = { ...ORDERS, service: "orders-v2" };
 
 let running: RoutingEnvoy;
 beforeAll(async () => {
-  const hosts = Object.fromEntries(Object.entries(ROUTES).map(([host, routes]) => [host, { port: ORDERS, routes }]));
+  const hosts = Object.fromEntries(
+    Object.entries(ROUTES).map(([host, routes]) => [host, translateServicePort(ORDERS, routes, shop, clusterName)]),
+  );
   running = await startRoutingEnvoy({
     ...hosts,
-    "orders-of-two.test": { port: ORDERS, routes: MUTUAL },
-    "orders-v2-of-two.test": { port: ORDERS_V2, routes: MUTUAL },
+    "orders-of-two.test": translateServicePort(ORDERS, MUTUAL, shop, clusterName),
+    "orders-v2-of-two.test": translateServicePort(ORDERS_V2, MUTUAL, shop, clusterName),
   });
 });
 

@@ -10,17 +10,10 @@ import { networkFilter, outboundListener } from "../../../xds-server/envoy/liste
 import { envoyJson } from "../../../xds-server/envoy/yaml.ts";
 import { ClusterSchema } from "../../../xds-server/gen/envoy/config/cluster/v3/cluster_pb.js";
 import { ListenerSchema } from "../../../xds-server/gen/envoy/config/listener/v3/listener_pb.js";
+import type { Route } from "../../../xds-server/gen/envoy/config/route/v3/route_components_pb.js";
 import { RouteConfigurationSchema } from "../../../xds-server/gen/envoy/config/route/v3/route_pb.js";
 import { NO_ACCESS_CHECK } from "../../../controller/mesh/rbac.ts";
 import type { ServicePortAddress } from "../../core/route/services.ts";
-import type { HttpRoute } from "../schema.ts";
-import { translateServicePort } from "../translate.ts";
-import { shop } from "./shop.ts";
-
-export interface RoutedPort {
-  readonly port: ServicePortAddress;
-  readonly routes: readonly HttpRoute[];
-}
 
 export interface RoutingEnvoy {
   readonly envoy: RunningEnvoy;
@@ -31,10 +24,10 @@ export interface RoutingEnvoy {
 
 const SERVICES = ["orders", "orders-v2", "audit"] as const;
 
-const clusterName = (port: ServicePortAddress): string => `outbound/${port.namespace}/${port.service}/${port.port}`;
+export const clusterName = (port: ServicePortAddress): string => `outbound/${port.namespace}/${port.service}/${port.port}`;
 
-/** One virtual host for each entry: its domain is the key, its routes are those of the service port. */
-export async function startRoutingEnvoy(hosts: Readonly<Record<string, RoutedPort>>): Promise<RoutingEnvoy> {
+/** One virtual host for each entry: its domain is the key, its routes are those of a service port. */
+export async function startRoutingEnvoy(hosts: Readonly<Record<string, readonly Route[]>>): Promise<RoutingEnvoy> {
   const upstreams = new Map<string, Upstream>();
   for (const name of SERVICES) upstreams.set(name, await startUpstream({ name }));
   const envoy = await startEnvoy({
@@ -53,7 +46,7 @@ export async function startRoutingEnvoy(hosts: Readonly<Record<string, RoutedPor
 }
 
 /** The sidecar's own listener, with its route table written in place. */
-function listener(hosts: Readonly<Record<string, RoutedPort>>): JsonValue {
+function listener(hosts: Readonly<Record<string, readonly Route[]>>): JsonValue {
   const manager = outboundHttpConnectionManager({ routeConfigName: "outbound", accessLog: outboundHttpLog("shop/web") });
   const dynamic = outboundListener({
     name: "outbound",
@@ -63,11 +56,11 @@ function listener(hosts: Readonly<Record<string, RoutedPort>>): JsonValue {
   const routes = create(RouteConfigurationSchema, {
     name: "outbound",
     validateClusters: false,
-    virtualHosts: Object.entries(hosts).map(([host, { port, routes }]) => ({
+    virtualHosts: Object.entries(hosts).map(([host, routes]) => ({
       name: host,
       domains: [host, `${host}:*`],
       typedPerFilterConfig: { visibility: NO_ACCESS_CHECK },
-      routes: translateServicePort(port, routes, shop, clusterName),
+      routes: [...routes],
     })),
   });
   return inline(envoyJson(ListenerSchema, dynamic), envoyJson(RouteConfigurationSchema, routes));
