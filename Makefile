@@ -4,10 +4,10 @@ SHELL := /bin/bash
 # Node 24 comes with the development dependencies and stands before the system's own, whatever version that is.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help demo test check gen tools bench clean
+.PHONY: help demo test check gen tools e2e e2e-tools images cluster bench clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 demo: tools ## run the example shop with real Envoys (ONCE=1 exits after the walk-through)
 	@node cli/seawall.ts demo $(if $(ONCE),--once)
@@ -24,6 +24,18 @@ gen: tools ## generate the protobuf code for the pinned Envoy
 tools: node_modules/.installed ## fetch the pinned Envoy and generate code (nothing the second time)
 	@node tools/fetch-envoy.ts > /dev/null
 	@node tools/generate-protobuf.ts
+
+e2e: e2e-tools ## tests on a real cluster that is booted here as root, or that KUBECONFIG names
+	@node --experimental-vm-modules node_modules/jest/bin/jest.js --config jest.e2e.config.js
+
+e2e-tools: tools ## build and install what a real cluster is made of (nothing the second time)
+	@node tools/cluster/fetch-cluster-tools.ts > /dev/null
+
+images: e2e-tools ## assemble the images, without docker; prints their archives
+	@node tools/images/build-images.ts
+
+cluster: e2e-tools ## boot a cluster to play with, as root; Ctrl-C removes it
+	@node e2e/cluster/boot.ts
 
 bench: tools ## measure cold connect, edits and memory at 100 and 1,000 sidecars
 	@node bench/bench.ts

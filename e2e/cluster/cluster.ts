@@ -35,7 +35,11 @@ export interface Cluster extends AsyncDisposable {
   helm(...args: string[]): Promise<string>;
   /** Gives the node the images of a docker-archive. */
   importImage(archive: string): Promise<void>;
-  /** Ends kube-apiserver with SIGKILL and starts it again; resolves when it is ready. */
+  /** Ends kube-apiserver with SIGKILL, and keeps it down until {@link startApiServer}. */
+  stopApiServer(): Promise<void>;
+  /** Resolves when it is ready. */
+  startApiServer(): Promise<void>;
+  /** {@link stopApiServer} and {@link startApiServer}. */
   restartApiServer(): Promise<void>;
   /** Ends what we started; a cluster that was there before stays. */
   stop(): Promise<void>;

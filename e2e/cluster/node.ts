@@ -9,15 +9,16 @@ import { join } from "node:path";
 import { clusterProgram } from "../../tools/cluster/fetch-cluster-tools.ts";
 import { buildNamed } from "../../tools/images/build-images.ts";
 import { endWithTests } from "../support/endings.ts";
-import { apiServerCommand, etcdCommand, etcdUrl } from "./api-server-command.ts";
-import { ADMIN, type KnownUser, kubeconfig, knownUser, writeApiServerFiles } from "./api-server-files.ts";
-import { type Cluster, ClusterCommands, type Outcome } from "./cluster.ts";
+import { type Command, apiServerCommand, etcdCommand, etcdUrl } from "./api-server-command.ts";
+import { ADMIN, type ApiServerFiles, kubeconfig, knownUser, writeApiServerFiles } from "./api-server-files.ts";
+import type { Cluster } from "./cluster.ts";
 import { clusterDns } from "./dns-service.ts";
 import { type Traces, controlGroupFolders, removeTraces } from "./leftovers.ts";
-import { NODE_IPV4, NetworkNamespace, SERVICE_RANGES } from "./network.ts";
-import { type NodeFolders, nodeFolders, writeNodeFiles } from "./node-files.ts";
+import { NODE_IPV4, SERVICE_RANGES } from "./network.ts";
+import { type NodeFiles, writeNodeFiles } from "./node-files.ts";
 import { COMPONENTS, COMPONENT_NAMES, type Component, NODE_NAME, componentCommand, containerdCommand } from "./node-programs.ts";
 import { Program } from "./process.ts";
+import { RunningNode, tracesOf } from "./running-node.ts";
 
 export interface BootOptions {
   /** Lower-case letters and dashes; clusters of different names run beside each other. */
@@ -30,13 +31,11 @@ export interface BootOptions {
 
 const ETCD_PORTS = { client: 2379, peer: 2380 };
 const API_SERVER_PORT = 6443;
-const FOLDERS = "/var/lib/seawall-e2e";
 
 /** Boots a cluster and resolves when its node is ready and pods can be made. Throws with the last words of what failed. */
 export async function bootCluster(options: BootOptions = {}): Promise<Cluster> {
   if (process.getuid?.() !== 0) throw new Error("a node needs root: run this as root, or name a cluster that exists in KUBECONFIG");
-  const name = options.name ?? "e2e";
-  const node = new Node(name, options);
+  const node = new BootedNode(options.name ?? "e2e", options);
   const forget = endWithTests(() => node.stop());
   try {
     await node.boot();
@@ -48,67 +47,60 @@ export async function bootCluster(options: BootOptions = {}): Promise<Cluster> {
   return node;
 }
 
-function tracesOf(name: string): Traces {
-  const full = `seawall-${name}`;
-  return { namespace: new NetworkNamespace(full), controlGroup: `/${full}`, networkName: full, folder: join(FOLDERS, name) };
-}
-
-class Node implements Cluster {
+class BootedNode extends RunningNode {
   readonly #traces: Traces;
   readonly #options: BootOptions;
-  readonly #folders: NodeFolders;
-  readonly #commands: ClusterCommands;
   readonly #programs = new Map<string, Program>();
 
   constructor(name: string, options: BootOptions) {
+    super(name);
     this.#traces = tracesOf(name);
     this.#options = options;
-    this.#folders = nodeFolders(this.#traces.folder);
-    this.#commands = new ClusterCommands(this.#traces.namespace.prefix, join(this.#folders.root, "kubeconfig"));
   }
-
-  get kubeconfig(): string {
-    return this.#commands.kubeconfig;
-  }
-  get prefix(): readonly string[] {
-    return this.#commands.prefix;
-  }
-  run: Cluster["run"] = (command, options) => this.#commands.run(command, options);
-  start: Cluster["start"] = (command) => this.#commands.start(command);
-  kubectl: Cluster["kubectl"] = (...args) => this.#commands.kubectl(...args);
-  apply: Cluster["apply"] = (manifest) => this.#commands.apply(manifest);
-  helm: Cluster["helm"] = (...args) => this.#commands.helm(...args);
 
   async boot(): Promise<void> {
     this.#say("removing what was left behind ...");
     await removeTraces(this.#traces);
     this.#traces.namespace.create();
     for (const group of controlGroupFolders(this.#traces.controlGroup)) mkdirSync(group, { recursive: true });
-    await mkdir(this.#folders.root, { recursive: true, mode: 0o700 });
-    const users = {
-      admin: knownUser(ADMIN.name, ADMIN.group),
-      ...(Object.fromEntries(
-        COMPONENT_NAMES.map((component) => {
-          const [user, ...groups] = COMPONENTS[component];
-          return [component, knownUser(user, ...groups)];
-        }),
-      ) as Record<Component, KnownUser>),
-    };
-    const apiServerFiles = await writeApiServerFiles(this.#folders.root, Object.values(users));
+    await mkdir(this.folders.root, { recursive: true, mode: 0o700 });
     const files = await writeNodeFiles({
-      folders: this.#folders,
+      folders: this.folders,
       controlGroup: this.#traces.controlGroup,
       networkName: this.#traces.networkName,
       pauseImage: "localhost/pause:1",
       dnsKubeconfig: this.#kubeconfigOf("coredns"),
     });
-
     this.#say("starting etcd and kube-apiserver ...");
-    this.#start("etcd", etcdCommand(this.#folders.root, ETCD_PORTS));
+    const containerd = this.#start("containerd", containerdCommand(files));
+    const apiServerFiles = await this.#startApiServer();
+    this.#say("starting the node ...");
+    await containerd.until("containerd answers", async () => (await this.containerd("version")).status === 0);
+    await this.importImage(await buildNamed("pause"));
+    await this.#startComponents(apiServerFiles, files);
+    // As a service manager would; not before, so that a program that cannot start is seen.
+    for (const program of this.#programs.values()) program.keepAlive();
+    this.#say("the cluster is ready");
+  }
+
+  override async stop(): Promise<void> {
+    // The kubelet first: it would start again what is ended.
+    for (const name of ["kubelet", ...this.#programs.keys()]) await this.#programs.get(name)?.stop("SIGKILL");
+    await removeTraces(this.#traces);
+  }
+
+  async #startApiServer(): Promise<ApiServerFiles> {
+    const admin = knownUser(ADMIN.name, ADMIN.group);
+    const components = COMPONENT_NAMES.map((component) => {
+      const [user, ...groups] = COMPONENTS[component];
+      return { component, user: knownUser(user, ...groups) };
+    });
+    const files = await writeApiServerFiles(this.folders.root, [admin, ...components.map(({ user }) => user)]);
+    this.#start("etcd", etcdCommand(this.folders.root, ETCD_PORTS));
     const apiServer = this.#start(
       "kube-apiserver",
       apiServerCommand({
-        files: apiServerFiles,
+        files,
         etcd: etcdUrl(ETCD_PORTS),
         address: NODE_IPV4,
         port: API_SERVER_PORT,
@@ -116,103 +108,60 @@ class Node implements Cluster {
         extraArguments: ["--kubelet-preferred-address-types=InternalIP", ...(this.#options.apiServerArguments ?? [])],
       }),
     );
-    const apiServerCertificate = join(apiServerFiles.certificates, "apiserver.crt");
-    await apiServer.until("kube-apiserver has a certificate", () => Promise.resolve(existsSync(apiServerCertificate)));
-    const caPem = await readFile(apiServerCertificate, "utf8");
-    const url = `https://${NODE_IPV4}:${API_SERVER_PORT}`;
-    await writeFile(this.kubeconfig, kubeconfig({ url, caPem, token: users.admin.token }), { mode: 0o600 });
-    for (const component of COMPONENT_NAMES) {
-      await writeFile(this.#kubeconfigOf(component), kubeconfig({ url, caPem, token: users[component].token }), { mode: 0o600 });
+    const certificate = certificateOf(files);
+    await apiServer.until("kube-apiserver has a certificate", () => Promise.resolve(existsSync(certificate)));
+    const server = { url: `https://${NODE_IPV4}:${API_SERVER_PORT}`, caPem: await readFile(certificate, "utf8") };
+    await writeFile(this.kubeconfig, kubeconfig({ ...server, token: admin.token }), { mode: 0o600 });
+    for (const { component, user } of components) {
+      await writeFile(this.#kubeconfigOf(component), kubeconfig({ ...server, token: user.token }), { mode: 0o600 });
     }
-    const containerd = this.#start("containerd", containerdCommand(files));
-    await this.#apiServerReady();
+    await apiServer.until("kube-apiserver is ready", () => this.apiServerIsReady());
+    return files;
+  }
 
-    this.#say("starting the node ...");
-    await containerd.until("containerd answers", async () => (await this.#ctr("version")).status === 0);
-    await this.importImage(await buildNamed("pause"));
+  async #startComponents(apiServerFiles: ApiServerFiles, files: NodeFiles): Promise<void> {
     for (const component of COMPONENT_NAMES) {
-      this.#start(
-        component,
-        componentCommand(component, {
-          kubeconfig: (of) => this.#kubeconfigOf(of),
-          serviceAccountKey: apiServerFiles.serviceAccountKey,
-          apiServerCertificate,
-          files,
-          folders: this.#folders,
-        }),
-      );
+      const command = componentCommand(component, {
+        kubeconfig: (of) => this.#kubeconfigOf(of),
+        serviceAccountKey: apiServerFiles.serviceAccountKey,
+        apiServerCertificate: certificateOf(apiServerFiles),
+        files,
+        folders: this.folders,
+      });
+      this.#start(component, command);
     }
     await this.apply(clusterDns());
-    const kubelet = this.#program("kubelet");
-    await kubelet.until("the node is there", async () => (await this.#kubectlOutcome("get", "node", NODE_NAME)).status === 0);
+    await this.#until("kubelet", "node", NODE_NAME);
     await this.kubectl("wait", "--for=condition=Ready", `node/${NODE_NAME}`, "--timeout=90s");
     // Without these two, the first pod of a test would be refused or wait.
-    await this.#until("serviceaccount", "default");
-    await this.#until("configmap", "kube-root-ca.crt");
-    this.#say("the cluster is ready");
+    await this.#until("kube-controller-manager", "serviceaccount", "default");
+    await this.#until("kube-controller-manager", "configmap", "kube-root-ca.crt");
   }
 
-  async importImage(archive: string): Promise<void> {
-    const { status, stderr } = await this.#ctr("--namespace", "k8s.io", "images", "import", archive);
-    if (status !== 0) throw new Error(`containerd did not take ${archive}: ${stderr.trim()}`);
-  }
-
-  async restartApiServer(): Promise<void> {
-    const apiServer = this.#program("kube-apiserver");
-    await apiServer.stop("SIGKILL");
-    apiServer.start();
-    await this.#apiServerReady();
-  }
-
-  async stop(): Promise<void> {
-    // The kubelet first: it would start again what is ended.
-    for (const name of ["kubelet", ...this.#programs.keys()]) await this.#programs.get(name)?.stop("SIGKILL");
-    await removeTraces(this.#traces);
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop();
-  }
-
-  #start(name: string, command: readonly string[]): Program {
+  #start(name: string, command: Command): Program {
     const [first, ...rest] = [...this.prefix, ...command];
-    const program = new Program({ name, command: [first ?? name, ...rest], logFolder: this.#folders.logs });
+    const program = new Program({ name, command: [first ?? name, ...rest], logFolder: this.folders.logs });
     this.#programs.set(name, program);
     program.start();
     return program;
   }
 
-  #program(name: string): Program {
-    const program = this.#programs.get(name);
-    if (!program) throw new Error(`${name} was not started`);
-    return program;
+  /** Waits for an object that `maker` makes. */
+  async #until(maker: Component, kind: string, name: string): Promise<void> {
+    const isThere = async (): Promise<boolean> =>
+      (await this.run([clusterProgram("kubectl"), "get", kind, name], { timeoutMs: 10_000 })).status === 0;
+    await this.#programs.get(maker)?.until(`${kind} ${name} is there`, isThere);
   }
 
   #kubeconfigOf(component: Component): string {
-    return join(this.#folders.root, `${component}.kubeconfig`);
-  }
-
-  async #apiServerReady(): Promise<void> {
-    await this.#program("kube-apiserver").until(
-      "kube-apiserver is ready",
-      async () => (await this.#kubectlOutcome("get", "--raw", "/readyz")).status === 0,
-    );
-  }
-
-  #kubectlOutcome(...args: string[]): Promise<Outcome> {
-    return this.run([clusterProgram("kubectl"), ...args], { timeoutMs: 10_000 });
-  }
-
-  async #until(kind: string, name: string): Promise<void> {
-    const controllers = this.#program("kube-controller-manager");
-    await controllers.until(`${kind} ${name} is there`, async () => (await this.#kubectlOutcome("get", kind, name)).status === 0);
-  }
-
-  #ctr(...args: string[]): Promise<Outcome> {
-    return this.run(["ctr", "--address", this.#folders.containerdSocket, ...args]);
+    return join(this.folders.root, `${component}.kubeconfig`);
   }
 
   #say(line: string): void {
     this.#options.progress?.(line);
   }
+}
+
+function certificateOf(files: ApiServerFiles): string {
+  return join(files.certificates, "apiserver.crt");
 }

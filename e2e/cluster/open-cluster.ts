@@ -1,33 +1,47 @@
+/**
+ * The cluster that end-to-end tests use: one on this machine that was booted already and is named in SEAWALL_E2E_CLUSTER (`make
+ * e2e` boots one for all test files), else the one that KUBECONFIG names, else one booted for the asker.
+ */
 import { type Cluster, ClusterCommands } from "./cluster.ts";
 import { type BootOptions, bootCluster } from "./node.ts";
+import { RunningNode } from "./running-node.ts";
 
-/**
- * The cluster that KUBECONFIG names, which stays as it is when the tests end; or one node that is booted for them. In the
- * former the images must be known to the nodes already, and the API server is not restarted.
- */
-export async function openCluster(options: BootOptions = {}): Promise<Cluster> {
-  const kubeconfig = process.env["KUBECONFIG"];
-  return kubeconfig === undefined || kubeconfig === "" ? bootCluster(options) : new ForeignCluster(kubeconfig);
+/** {@link Cluster.stop} ends the cluster only where this booted it. */
+export async function openCluster(options: BootOptions = {}, environment: NodeJS.ProcessEnv = process.env): Promise<Cluster> {
+  const name = environment["SEAWALL_E2E_CLUSTER"];
+  if (name) {
+    const node = new RunningNode(name);
+    if (!node.isThere) throw new Error(`no cluster ${name} runs here: node e2e/cluster/boot.ts --name ${name}`);
+    return node;
+  }
+  return environment["KUBECONFIG"] ? new ForeignCluster(environment["KUBECONFIG"]) : bootCluster(options);
 }
 
+/** kind, minikube, a cloud: reached from here as it is. Its images and its API server are its owner's. */
 class ForeignCluster extends ClusterCommands implements Cluster {
   constructor(kubeconfig: string) {
     super([], kubeconfig);
   }
 
-  importImage(): Promise<void> {
+  importImage(archive: string): Promise<void> {
+    console.error(`make sure that the cluster has the image of ${archive}, for example with: kind load image-archive`);
     return Promise.resolve();
   }
-
-  restartApiServer(): Promise<void> {
-    return Promise.reject(new Error("the API server of a cluster that KUBECONFIG names is not ours to restart"));
+  stopApiServer(): Promise<void> {
+    return Promise.reject(new Error(NOT_OURS));
   }
-
+  startApiServer(): Promise<void> {
+    return Promise.reject(new Error(NOT_OURS));
+  }
+  restartApiServer(): Promise<void> {
+    return Promise.reject(new Error(NOT_OURS));
+  }
   stop(): Promise<void> {
     return Promise.resolve();
   }
-
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
 }
+
+const NOT_OURS = "the API server of a cluster that was there before is not ours to end";

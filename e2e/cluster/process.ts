@@ -1,7 +1,10 @@
-/** A program that runs beside a test: its log goes to a file, it is ended with us, and its end is told with its last words. */
+/**
+ * A program that runs beside a test: its log goes to a file, it is ended with us, and its end is told with its last words.
+ * Other processes find its id in `<name>.pid`, and hold it down by writing `<name>.hold`, beside the log.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
@@ -9,9 +12,14 @@ export interface ProgramOptions {
   readonly name: string;
   /** The program and its arguments. */
   readonly command: readonly [string, ...string[]];
-  /** Gets `<name>.log`, to which output is appended. */
+  /** Gets `<name>.log`, to which output is appended, and `<name>.pid`. */
   readonly logFolder: string;
   readonly environment?: Readonly<Record<string, string>>;
+}
+
+export function programFiles(logFolder: string, name: string): { readonly log: string; readonly pid: string; readonly hold: string } {
+  const file = (kind: string): string => join(logFolder, `${name}.${kind}`);
+  return { log: file("log"), pid: file("pid"), hold: file("hold") };
 }
 
 const STOP_MS = 20_000;
@@ -19,6 +27,8 @@ const STOP_MS = 20_000;
 export class Program {
   readonly #options: ProgramOptions;
   #child: ChildProcess | undefined;
+  /** What is to happen at its end; nothing once we ended it ourselves. */
+  #atEnd: (() => void) | undefined;
 
   constructor(options: ProgramOptions) {
     this.#options = options;
@@ -33,7 +43,7 @@ export class Program {
   }
 
   get logFile(): string {
-    return join(this.#options.logFolder, `${this.#options.name}.log`);
+    return programFiles(this.#options.logFolder, this.#options.name).log;
   }
 
   /** Starts it; it dies with this process, however this process ends. */
@@ -46,11 +56,23 @@ export class Program {
       env: environment,
     });
     closeSync(log);
+    this.#child.once("exit", () => this.#atEnd?.());
+    writeFileSync(programFiles(this.#options.logFolder, this.#options.name).pid, String(this.#child.pid));
+  }
+
+  /** From now on it is started again at once when it ends, as a service manager would, but not while it is held down. */
+  keepAlive(): void {
+    const { hold } = programFiles(this.#options.logFolder, this.#options.name);
+    this.#atEnd = () => {
+      if (existsSync(hold)) setTimeout(() => this.#atEnd?.(), 50);
+      else this.start();
+    };
   }
 
   /** Waits for its end after `signal`; after {@link STOP_MS} it is killed. Harmless when it does not run. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     const child = this.#child;
+    this.#atEnd = undefined;
     if (!child || !this.isRunning) return;
     const ended = once(child, "exit");
     child.kill(signal);
