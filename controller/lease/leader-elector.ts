@@ -64,6 +64,10 @@ export class LeaderElector {
     return this.#leading && this.#clock.monotonic() < this.#leadsUntil;
   }
 
+  get identity(): string {
+    return this.#options.identity;
+  }
+
   /** The identity in the Lease as it was last seen; undefined while nobody holds it. */
   get holder(): string | undefined {
     return this.#seen?.record.holder;

@@ -45,7 +45,7 @@ export function policyEntry<Spec>(key: string, entry: SourceEntry): PolicyEntry<
     };
   }
   const { kind, name, namespace } = entry.identity;
-  const metadata: ObjectMeta = { name, ...(namespace === undefined ? {} : { namespace }) };
+  const metadata: ObjectMeta = { ...originOf(entry.partial), name, ...(namespace === undefined ? {} : { namespace }) };
   const lastGood = entry.lastGood as KubernetesObject<Spec> | undefined;
   const readable = isRecord(entry.partial) && isRecord(entry.partial["spec"]) ? entry.partial["spec"] : undefined;
   return {
@@ -55,6 +55,17 @@ export function policyEntry<Spec>(key: string, entry: SourceEntry): PolicyEntry<
     // Of a document that cannot be read at all the last good state tells what it protects; what it says itself is more.
     scopes: scopesOf(namespace, readable ?? lastGood?.spec ?? {}),
     policy: { state: "invalid", violations: entry.violations, ...(lastGood === undefined ? {} : { lastGood }) },
+  };
+}
+
+/** What the API server has put into an object that does not hold: its age, generation and UID. */
+function originOf(partial: unknown): Pick<ObjectMeta, "creationTimestamp" | "generation" | "uid"> {
+  const metadata = isRecord(partial) && isRecord(partial["metadata"]) ? partial["metadata"] : {};
+  const { creationTimestamp, generation, uid } = metadata;
+  return {
+    ...(typeof creationTimestamp === "string" ? { creationTimestamp } : {}),
+    ...(typeof generation === "number" ? { generation } : {}),
+    ...(typeof uid === "string" ? { uid } : {}),
   };
 }
 

@@ -1,23 +1,15 @@
-/**
- * What became of every policy, as GEP-713 conditions: does it hold (Accepted), does what it names exist (ResolvedRefs),
- * has every sidecar that it affects acknowledged it (Programmed, n of m).
- */
-import { errorsOf, type Violation } from "../../crds/core/violation.ts";
+/** What became of every policy, computed anew of everything: for the admin port, where one control plane knows all sidecars. */
+import type { Violation } from "../../crds/core/violation.ts";
 import { type AccessPolicy, translateAccess } from "../../crds/access-policy/index.ts";
 import { objectKey } from "../../crds/core/object.ts";
 import { type RateLimitPolicy, translate as translateLimits } from "../../crds/rate-limit-policy/index.ts";
 import { calledPort } from "../model/workload.ts";
 import { currentSettings } from "../mesh/settings.ts";
 import type { Mesh } from "../mesh/mesh.ts";
-import { objectOf, type PolicyEntry, type TargetScope } from "../mesh/policy-entry.ts";
+import { objectOf, type PolicyEntry } from "../mesh/policy-entry.ts";
 import type { PortPolicies } from "../mesh/effective-policies.ts";
-
-export interface Condition {
-  readonly type: "Accepted" | "ResolvedRefs" | "Programmed";
-  readonly status: "True" | "False" | "Unknown";
-  readonly reason: string;
-  readonly message: string;
-}
+import { type Condition, conditionsOf, type Loss } from "./condition.ts";
+import { coveringPolicies, lossesOf, mistakesOf, targetOf } from "./policy-coverage.ts";
 
 export interface PolicyStatus {
   readonly kind: string;
@@ -52,8 +44,7 @@ export function policyStatuses(mesh: Mesh, acknowledgements: Acknowledgements): 
 interface Coverage {
   readonly workloads: Set<string>;
   readonly pods: string[];
-  /** Another policy acts in its stead, on these ports. */
-  readonly losses: { readonly reason: string; readonly by: string }[];
+  readonly losses: Loss[];
   readonly notes: Set<string>;
 }
 
@@ -68,47 +59,50 @@ function coverageOf(mesh: Mesh): Map<string, Coverage> {
   const coverage = new Map<string, Coverage>();
   const { trustDomain } = currentSettings(mesh.settings);
   for (const [workloadKey, { workload, ports }] of mesh.workloadPolicies.entries()) {
-    for (const key of new Set(ports.flatMap(coveringKeys))) {
-      const found = coverage.get(key) ?? { workloads: new Set(), pods: [], losses: [], notes: new Set() };
+    for (const entry of new Map(ports.flatMap(coveringPolicies).map((one) => [one.key, one])).values()) {
+      const found = coverage.get(entry.key) ?? { workloads: new Set(), pods: [], losses: [], notes: new Set() };
       found.workloads.add(`${workload.namespace}/${workload.name}`);
       found.pods.push(...(podsByWorkload.get(workloadKey) ?? []));
-      coverage.set(key, found);
+      found.losses.push(...lossesOf(entry, ports));
+      coverage.set(entry.key, found);
     }
     for (const port of ports) {
       for (const [key, note] of portNotes(port, `${workload.namespace}/${workload.name}`, trustDomain)) coverage.get(key)?.notes.add(note);
-    }
-    for (const loss of ports.flatMap((port) => [...(port.mutualTls?.losers ?? []), ...(port.authentication?.losers ?? [])])) {
-      coverage.get(loss.policy.key)?.losses.push({ reason: loss.reason, by: loss.by.key });
     }
   }
   return coverage;
 }
 
-function coveringKeys(port: PortPolicies): string[] {
-  const overriding = [port.mutualTls, port.authentication].flatMap((acting) =>
-    acting === undefined ? [] : [acting.policy.key, ...acting.losers.map((loser) => loser.policy.key)],
-  );
-  return [...port.access, ...port.limits, ...port.invalid].map((entry) => entry.key).concat(overriding);
-}
-
 function statusOf(entry: PolicyEntry, coverage: Coverage | undefined, mesh: Mesh, acknowledgements: Acknowledgements): PolicyStatus {
   const pods = coverage?.pods ?? [];
   const sequence = acknowledgements.sequenceOf(entry.key) ?? 0;
-  const rejections = pods.flatMap((pod) => {
-    const words = acknowledgements.rejection(pod);
-    return words === undefined ? [] : [[pod, words] as const];
-  });
-  const refusing = new Set(rejections.map(([pod]) => pod));
-  const programmed = pods.filter((pod) => !refusing.has(pod) && (acknowledgements.acknowledgedThrough(pod) ?? -1) >= sequence).length;
-  const violations = entry.policy.state === "invalid" ? entry.policy.violations : [];
+  const behind = pods.filter(
+    (pod) => acknowledgements.rejection(pod) !== undefined || (acknowledgements.acknowledgedThrough(pod) ?? -1) < sequence,
+  );
+  const refusing = behind.find((pod) => acknowledgements.rejection(pod) !== undefined);
+  const words = refusing === undefined ? undefined : acknowledgements.rejection(refusing);
+  const tally = {
+    affected: pods.length,
+    programmed: pods.length - behind.length,
+    awaited: behind.sort().slice(0, 3),
+    ...(refusing === undefined || words === undefined ? {} : { rejection: { pod: refusing, words } }),
+  };
+  const targets = entry.scopes.map((scope) => targetOf(scope, (service) => !mesh.inventory.services.has(service)));
+  const findings = {
+    mistakes: mistakesOf(entry),
+    missing: targets.filter(({ missing }) => missing).map(({ words: target }) => target),
+    covers: coverage !== undefined,
+    losses: coverage?.losses ?? [],
+    tally,
+  };
   return {
     kind: entry.kind,
     ...(entry.metadata.namespace === undefined ? {} : { namespace: entry.metadata.namespace }),
     name: entry.metadata.name,
-    conditions: [accepted(entry, coverage), resolved(entry, coverage, mesh), programmedCondition(pods.length, programmed, rejections[0])],
+    conditions: conditionsOf(findings),
     workloads: [...(coverage?.workloads ?? [])].sort(),
-    sidecars: { affected: pods.length, programmed },
-    violations,
+    sidecars: { affected: tally.affected, programmed: tally.programmed },
+    violations: entry.policy.state === "invalid" ? entry.policy.violations : [],
     notes: [...(coverage?.notes ?? [])].sort(),
   };
 }
@@ -132,46 +126,4 @@ function portNotes(policies: PortPolicies, workload: string, trustDomain: string
     for (const violation of violations) notes.push([keys.get(name) ?? "", `${where}: ${violation.message}`]);
   }
   return notes;
-}
-
-function accepted(entry: PolicyEntry, coverage: Coverage | undefined): Condition {
-  const type = "Accepted";
-  if (entry.policy.state === "invalid") {
-    const message = errorsOf(entry.policy.violations)
-      .map((violation) => `${violation.path}: ${violation.message}`)
-      .join("; ");
-    return { type, status: "False", reason: "Invalid", message: `its targets refuse every request until it is mended: ${message}` };
-  }
-  const loss = coverage?.losses[0];
-  if (loss === undefined) return { type, status: "True", reason: "Accepted", message: "" };
-  return { type, status: loss.reason === "Conflicted" ? "False" : "True", reason: loss.reason, message: `${loss.by} acts instead` };
-}
-
-function resolved(entry: PolicyEntry, coverage: Coverage | undefined, mesh: Mesh): Condition {
-  const type = "ResolvedRefs";
-  const missing = entry.scopes.filter((scope) => isMissing(scope, mesh)).map(describe);
-  if (missing.length > 0) return { type, status: "False", reason: "TargetNotFound", message: `not found: ${missing.join(", ")}` };
-  if (coverage === undefined) return { type, status: "True", reason: "NoWorkloads", message: "no running workload is covered" };
-  return { type, status: "True", reason: "ResolvedRefs", message: "" };
-}
-
-function isMissing(scope: TargetScope, mesh: Mesh): boolean {
-  return scope.kind === "service" && !mesh.inventory.services.has(scope.service);
-}
-
-function describe(scope: TargetScope): string {
-  return scope.kind === "service" ? `Service ${scope.service}` : scope.kind;
-}
-
-function programmedCondition(
-  affected: number,
-  programmed: number,
-  rejection: readonly [pod: string, words: string] | undefined,
-): Condition {
-  const type = "Programmed";
-  const message = `${programmed} of ${affected} sidecars`;
-  if (rejection !== undefined)
-    return { type, status: "False", reason: "Rejected", message: `${message}; ${rejection[0]} refuses ${rejection[1]}` };
-  if (programmed === affected) return { type, status: "True", reason: "Programmed", message };
-  return { type, status: "False", reason: programmed === 0 ? "Pending" : "PartiallyProgrammed", message };
 }

@@ -1,0 +1,93 @@
+/** The gRPC service with which the leader hears what the sidecars of the other replicas have acknowledged. */
+import { type sendUnaryData, type ServerReadableStream, type ServiceDefinition, status } from "@grpc/grpc-js";
+import type { GrpcService } from "../../xds-server/delta/delta-server.ts";
+import { type AcknowledgementMessage, parseAcknowledgements } from "./acknowledgement-messages.ts";
+
+export const REPORT_PATH = "/seawall.v1.Acknowledgements/Report";
+
+/** Tells whether a bearer token is a replica's own. */
+export interface ReplicaAuthenticator {
+  /** `expiresAt` in Unix milliseconds. Rejects with an Error whose message may be shown to the caller. */
+  authenticateReplica(bearerToken: string | undefined): Promise<{ readonly expiresAt: number }>;
+}
+
+/** Takes what is reported; undefined while this replica does not lead. */
+export type ReportTaker = ((message: AcknowledgementMessage) => void) | undefined;
+
+type ReportCall = ServerReadableStream<AcknowledgementMessage | undefined, undefined>;
+
+const definition: ServiceDefinition = {
+  report: {
+    path: REPORT_PATH,
+    requestStream: true,
+    responseStream: false,
+    requestSerialize: (message: AcknowledgementMessage) => Buffer.from(JSON.stringify(message)),
+    requestDeserialize: (bytes: Buffer) => parseAcknowledgements(bytes.toString("utf8")),
+    responseSerialize: () => Buffer.alloc(0),
+    responseDeserialize: () => undefined,
+  },
+};
+
+/** Serves replicas while there is somebody to take their reports. */
+export class AcknowledgementService {
+  readonly service: GrpcService;
+  readonly #authenticator: ReplicaAuthenticator;
+  readonly #now: () => number;
+  readonly #calls = new Map<ReportCall, sendUnaryData<undefined>>();
+  #taker: ReportTaker;
+
+  constructor(authenticator: ReplicaAuthenticator, now: () => number = Date.now) {
+    this.#authenticator = authenticator;
+    this.#now = now;
+    this.service = {
+      definition,
+      implementation: {
+        report: (call: ReportCall, respond: sendUnaryData<undefined>): void => {
+          this.#accept(call).then(
+            (expiresAt) => this.#serve(call, respond, expiresAt),
+            (error: unknown) =>
+              respond({ code: status.UNAUTHENTICATED, details: error instanceof Error ? error.message : "the token was not accepted" }),
+          );
+        },
+      },
+    };
+  }
+
+  /** With undefined every report ends: its replica looks for the leader elsewhere. */
+  takeReports(taker: ReportTaker): void {
+    this.#taker = taker;
+    if (taker === undefined) for (const respond of [...this.#calls.values()]) respond(NOT_LEADING);
+  }
+
+  async #accept(call: ReportCall): Promise<number> {
+    const header = call.metadata.get("authorization")[0];
+    const bearer = typeof header === "string" && /^bearer /i.test(header) ? header.slice("bearer ".length) : undefined;
+    return (await this.#authenticator.authenticateReplica(bearer)).expiresAt;
+  }
+
+  #serve(call: ReportCall, respond: sendUnaryData<undefined>, expiresAt: number): void {
+    if (call.cancelled) return;
+    if (this.#taker === undefined) {
+      respond(NOT_LEADING);
+      return;
+    }
+    // The replica comes again, with a fresh token.
+    const expiry = setTimeout(() => answer(null), Math.min(Math.max(expiresAt - this.#now(), 0), 2 ** 31 - 1)).unref();
+    const answer: sendUnaryData<undefined> = (...result) => {
+      if (!this.#calls.delete(call)) return;
+      clearTimeout(expiry);
+      respond(...result);
+    };
+    this.#calls.set(call, answer);
+    call.on("data", (message: AcknowledgementMessage | undefined) => {
+      if (!this.#calls.has(call)) return;
+      if (message === undefined) answer({ code: status.INVALID_ARGUMENT, details: "not a report of acknowledgements" });
+      else this.#taker?.(message);
+    });
+    call.on("end", () => answer(null));
+    call.on("cancelled", () => answer(null));
+    call.on("error", () => answer(null));
+  }
+}
+
+const NOT_LEADING = { code: status.FAILED_PRECONDITION, details: "this replica does not lead" } as const;
