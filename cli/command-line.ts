@@ -10,10 +10,12 @@ import { packageVersion } from "./package-version.ts";
 const COMMANDS: readonly CommandEntry[] = [
   { name: "demo", summary: "run the example shop and walk through it", load: () => import("./commands/demo.ts") },
   { name: "serve", summary: "run the control plane", load: () => import("./commands/serve.ts") },
+  { name: "controller", summary: "run a replica of a cluster's control plane", load: () => import("./commands/controller.ts") },
   { name: "sidecar", summary: "run the sidecar of a pod: a supervised Envoy", load: () => import("./commands/sidecar.ts") },
   { name: "token", summary: "make the tokens with which sidecars join the mesh", load: () => import("./commands/token.ts") },
   { name: "explain", summary: "say whether a request would be allowed, and why", load: () => import("./commands/explain.ts") },
   { name: "proxy", summary: "look into sidecars: status and configuration", load: () => import("./commands/proxy.ts") },
+  { name: "check", summary: "say whether Seawall works in a cluster", load: () => import("./commands/check.ts") },
   { name: "validate", summary: "check objects and policies", load: () => import("./commands/validate.ts") },
   { name: "translate", summary: "show the Envoy configuration that policies become", load: () => import("./commands/translate.ts") },
   { name: "completion", summary: "print the completion script of a shell", load: () => import("./commands/completion.ts") },

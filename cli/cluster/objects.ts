@@ -28,6 +28,7 @@ export interface ContainerStatus {
   readonly name: string;
   readonly ready: boolean;
   readonly restartCount: number;
+  readonly state?: { readonly waiting?: { readonly reason?: string } };
 }
 
 export interface KubePod extends KubeObject {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { CHART, named, render, run } from "./testing/helm.ts";
-import { PERMISSIONS, unusedPermissions } from "./permissions.ts";
+import { PERMISSIONS } from "./permissions.ts";
 
 interface Rule {
   readonly apiGroups?: readonly string[];
@@ -116,28 +116,4 @@ describe("the chart", () => {
     ["a value that does not exist", "sidecar.imgae=x", "imgae"],
     ["a range that is none", "sidecar.excludeOutboundCIDRs={10.0.0.1}", "/sidecar/excludeOutboundCIDRs/0"],
   ])("refuses %s, and says where", (_, value, words) => expect(() => render(value)).toThrow(words));
-});
-
-describe("the permissions that an audit log shows no use of", () => {
-  const user = { username: "system:serviceaccount:seawall-system:seawall" };
-
-  it("are those that no request needed", () => {
-    const unused = unusedPermissions([
-      { verb: "list", user, requestURI: "/api/v1/pods?limit=500", objectRef: { resource: "pods" } },
-      { verb: "get", user, requestURI: "/openid/v1/jwks" },
-      {
-        verb: "watch",
-        user,
-        requestURI: "/api/v1/namespaces/seawall-system/secrets?fieldSelector=metadata.name%3Dseawall-ca&watch=true",
-        objectRef: { resource: "secrets", namespace: "seawall-system" },
-      },
-      { verb: "patch", user, requestURI: "/x", objectRef: { resource: "configmaps", namespace: "shop", name: "seawall-trust" } },
-      { verb: "get", user, requestURI: "/x", objectRef: { resource: "secrets", namespace: "shop", name: "seawall-ca" } },
-    ]).map(({ verb, what }) => `${verb} ${what}`);
-    expect(unused).not.toEqual(expect.arrayContaining(["list pods"]));
-    expect(unused).not.toEqual(expect.arrayContaining(["get /openid/v1/jwks"]));
-    expect(unused).not.toEqual(expect.arrayContaining(["watch secrets"]));
-    expect(unused).not.toEqual(expect.arrayContaining(["patch configmaps"]));
-    expect(unused).toEqual(expect.arrayContaining(["watch pods", "get secrets"]));
-  });
 });
