@@ -117,7 +117,8 @@ export class HttpKubernetesApi implements KubernetesApi {
       agent: agent ?? (secure ? this.#secure : this.#plain),
       headers: {
         ...headers,
-        accept: "application/json",
+        // The second is for what has a type of its own, such as the key set of service accounts.
+        accept: "application/json, */*",
         "user-agent": this.#userAgent,
         ...(body === undefined ? {} : { "content-type": body.type, "content-length": Buffer.byteLength(body.text) }),
       },
