@@ -59,7 +59,7 @@ describe("a policy that is written", () => {
   it("is known by its namespace even where the object does not say it", () => {
     const request = writing({
       ...POLICY,
-      spec: { ...POLICY.spec, targetRefs: [{ kind: "Namespace", name: "shop" }] } as typeof POLICY.spec,
+      spec: { ...POLICY.spec, targetRefs: [{ kind: "Namespace", name: "shop" }] },
     });
     const { name } = POLICY.metadata;
     expect(judged({ ...request, object: { ...(request.object as object), metadata: { name } } }).kind).toBe("allowed");
