@@ -1,4 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readInjectionFile } from "../controller/installation/injection-file.ts";
 import { CHART, named, render, run } from "./testing/helm.ts";
 import { PERMISSIONS } from "./permissions.ts";
 
@@ -75,9 +79,14 @@ describe("the chart", () => {
       access: { default: "Audit" },
       tls: { minVersion: "1.3" },
     });
-    expect(JSON.parse(config.data["injection.json"] ?? "")).toMatchObject({
+    const file = join(mkdtempSync(join(tmpdir(), "seawall-chart-")), "injection.json");
+    writeFileSync(file, config.data["injection.json"] ?? "");
+    const place = { version: "0.1.0", systemNamespace: "seawall-system", controlPlane: { host: "seawall", port: 15010 } };
+    expect(readInjectionFile(file, place)).toMatchObject({
       image: "seawall/sidecar:0.1.0",
-      excludeOutboundCIDRs: ["10.0.0.0/8"],
+      concurrency: 2,
+      farewellSeconds: 5,
+      excluded: { outboundCidrs: ["10.0.0.0/8"] },
     });
   });
 
