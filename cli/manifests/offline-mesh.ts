@@ -31,7 +31,7 @@ export function offlineMesh(entries: ReadonlyMap<string, SourceEntry>, keys?: st
   };
   const jwks = graph.source<string, JwksState>("jwks");
   const trust = graph.source<SingletonKey, EncodedResource>("trust");
-  const mesh = buildMesh(graph, { source: sourceOf, jwks, trust });
+  const mesh = buildMesh(graph, { source: sourceOf, jwks, trust, dataPlane: { kind: "standalone" } });
   for (const [key, entry] of entries) sources.get(kindOf(key))?.set(key, entry);
   for (const source of [...sources.values(), jwks, trust]) source.markSynced();
   graph.tick();

@@ -28,7 +28,7 @@ export function adminRoutes(parts: AdminParts): AdminRoute[] {
     debug("/debug/problems", () => ok(files.problems)),
     debug("/debug/workloads", () => ok([...mesh.inventory.workloads.entries()].map(([, workload]) => workload))),
     debug("/debug/services", () =>
-      ok([...mesh.backends.entries()].map(([key, backend]) => ({ key, ...backend, loopbackPort: mesh.tcpPorts.get(key) }))),
+      ok([...mesh.backends.entries()].map(([key, backend]) => ({ key, ...backend, loopbackPort: mesh.tcpPorts?.get(key) }))),
     ),
     debug("/debug/config/*", ({ rest }) => subscriberConfig(mesh, rest.join("/"))),
     {

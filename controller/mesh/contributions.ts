@@ -3,11 +3,12 @@ import { type AuthenticationPolicy, type JwksState, translate as translateAuthen
 import { type AccessPolicy, closesPort, translateAccess } from "../../crds/access-policy/index.ts";
 import type { InboundHttpContribution, RbacRule } from "../../crds/core/contribution.ts";
 import { invalidPolicyRule } from "../../crds/core/match/translate.ts";
+import { ruleName } from "../../crds/core/policy-name.ts";
 import { translateMutualTls } from "../../crds/mutual-tls-policy/index.ts";
 import { type RateLimitPolicy, translate as translateLimits } from "../../crds/rate-limit-policy/index.ts";
-import { calledPort, type Workload } from "../model/workload.ts";
+import { calledPort, UNDECLARED_PORTS, type Workload } from "../model/workload.ts";
 import type { PortPolicies } from "./effective-policies.ts";
-import { objectOf } from "./policy-entry.ts";
+import { objectOf, type PolicyEntry } from "./policy-entry.ts";
 import type { AccessDecision } from "./rbac.ts";
 import type { MeshSettings } from "./settings.ts";
 
@@ -48,8 +49,27 @@ export function contributionsOf(
       defaultAccess: policies.defaultAccess,
       closed: access.some(closesPort),
       closedInAudit: access.some((policy) => policy.spec.action === "Allow"),
+      ...(policies.port.number === UNDECLARED_PORTS.number ? { undeclared: true as const } : {}),
     },
   };
+}
+
+/**
+ * What decides about the streams of bytes that come to a port whose protocol nobody declared. Policies about requests
+ * cannot judge them: where one of those holds that only restricts, nothing may come past it as bytes.
+ */
+export function bytesDecision(workload: Workload, policies: PortPolicies, mesh: MeshSettings): AccessDecision {
+  const asBytes = { ...policies, port: { ...policies.port, protocol: "tcp" as const } };
+  const { access } = contributionsOf(workload, asBytes, mesh, () => undefined);
+  const restricting = [policies.authentication?.policy, ...policies.limits].find((entry) => entry !== undefined && !isAudited(entry));
+  if (restricting === undefined) return access;
+  const { slot, policy } = invalidPolicyRule(restricting.kind, restricting.metadata);
+  return { ...access, rules: [...access.rules, { slot, name: ruleName(restricting.kind, restricting.metadata, "not-http"), policy }] };
+}
+
+function isAudited(entry: PolicyEntry): boolean {
+  const spec = objectOf(entry)?.spec as { readonly enforcement?: string } | undefined;
+  return spec?.enforcement === "Audit";
 }
 
 const NOT_FETCHED: JwksState = { state: "pending", error: "not fetched yet" };

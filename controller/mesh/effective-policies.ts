@@ -17,7 +17,8 @@ import type { RateLimitPolicySpec } from "../../crds/rate-limit-policy/index.ts"
 import { type Collection, type Index, SINGLETON, type SingletonKey, type TransformContext } from "../collections/collection.ts";
 import type { Graph } from "../collections/graph.ts";
 import type { SourceEntry } from "../model/source-entry.ts";
-import { calledPort, type Workload, type WorkloadPort } from "../model/workload.ts";
+import type { DataPlane } from "../model/data-plane.ts";
+import { calledPort, UNDECLARED_PORTS, type Workload, type WorkloadPort } from "../model/workload.ts";
 import { audienceOf } from "./audience.ts";
 import type { Inventory } from "./inventory.ts";
 import {
@@ -57,6 +58,8 @@ export interface PortPolicies {
 export interface WorkloadPolicies {
   readonly workload: Workload;
   readonly ports: readonly PortPolicies[];
+  /** Where traffic is redirected: what holds for the ports that the workload does not declare. */
+  readonly undeclared?: PortPolicies;
 }
 
 /** The policies of one kind, and where to look for those of a workload. */
@@ -120,6 +123,7 @@ export function workloadPolicies(
   inventory: Inventory,
   settings: Collection<SingletonKey, MeshSettings>,
   filed: Policies,
+  dataPlane: DataPlane,
 ): Collection<string, WorkloadPolicies> {
   return graph.derive("workload-policies", inventory.workloads, (workload, _key, context): WorkloadPolicies => {
     const namespaceLabels = context.fetch(inventory.namespaceLabels, workload.namespace) ?? {};
@@ -133,30 +137,32 @@ export function workloadPolicies(
     };
     const mesh = context.fetch(settings, SINGLETON) ?? meshSettings(undefined);
     const access = defaultAccess(mesh, workload.namespace);
+    const ofPort = (port: WorkloadPort): PortPolicies => {
+      const onPort = <Spec>(entries: readonly PolicyEntry<Spec>[]): readonly PolicyEntry<Spec>[] =>
+        entries.filter((entry) =>
+          entry.scopes.some((scope) => coversWorkload(scope, workload, namespaceLabels) && coversPort(scope, port)),
+        );
+      const accessPolicies = onPort(found.access);
+      const mutualTls = acting(onPort(found.mutualTls), workload, port);
+      const authentication = acting(onPort(found.authentication), workload, port);
+      return {
+        port,
+        defaultAccess: access,
+        access: accessPolicies.filter(isValid),
+        limits: onPort(found.limits).filter(isValid),
+        ...(mutualTls === undefined ? {} : { mutualTls }),
+        tls: effectiveMutualTls(objectOf<MutualTLSPolicy>(mutualTls?.policy), mesh, access, calledPort(port)),
+        ...(authentication === undefined ? {} : { authentication }),
+        invalid: Object.values(found)
+          .flatMap((entries): readonly PolicyEntry[] => onPort<unknown>(entries))
+          .filter((entry) => !isValid(entry)),
+        audience: audienceOf(accessPolicies, access),
+      };
+    };
     return {
       workload,
-      ports: workload.ports.map((port): PortPolicies => {
-        const onPort = <Spec>(entries: readonly PolicyEntry<Spec>[]): readonly PolicyEntry<Spec>[] =>
-          entries.filter((entry) =>
-            entry.scopes.some((scope) => coversWorkload(scope, workload, namespaceLabels) && coversPort(scope, port)),
-          );
-        const accessPolicies = onPort(found.access);
-        const mutualTls = acting(onPort(found.mutualTls), workload, port);
-        const authentication = acting(onPort(found.authentication), workload, port);
-        return {
-          port,
-          defaultAccess: access,
-          access: accessPolicies.filter(isValid),
-          limits: onPort(found.limits).filter(isValid),
-          ...(mutualTls === undefined ? {} : { mutualTls }),
-          tls: effectiveMutualTls(objectOf<MutualTLSPolicy>(mutualTls?.policy), mesh, access, calledPort(port)),
-          ...(authentication === undefined ? {} : { authentication }),
-          invalid: Object.values(found)
-            .flatMap((entries): readonly PolicyEntry[] => onPort<unknown>(entries))
-            .filter((entry) => !isValid(entry)),
-          audience: audienceOf(accessPolicies, access),
-        };
-      }),
+      ports: workload.ports.map(ofPort),
+      ...(dataPlane.kind === "kubernetes" ? { undeclared: ofPort(UNDECLARED_PORTS) } : {}),
     };
   });
 }

@@ -1,27 +1,28 @@
 /**
- * Assembles what the kinds contribute into the inbound configuration of a workload. The listener is a function of the
- * workload's ports and TLS settings alone; every policy is in the routes and the extensions.
+ * Assembles what the kinds contribute into the routes and extensions of a workload's inbound ports: every policy is in
+ * them, and none in a listener (inbound-listener.ts).
  */
-import { create, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import type { InboundHttpContribution, PerRoute } from "../../crds/core/contribution.ts";
-import { FilterConfigSchema, type RouteSchema } from "../../xds-server/gen/envoy/config/route/v3/route_components_pb.js";
+import {
+  FilterConfigSchema,
+  RouteMatch_GrpcRouteMatchOptionsSchema,
+  type RouteMatch,
+  RouteMatchSchema,
+  type RouteSchema,
+} from "../../xds-server/gen/envoy/config/route/v3/route_components_pb.js";
 import { RouteConfigurationSchema, type RouteConfiguration } from "../../xds-server/gen/envoy/config/route/v3/route_pb.js";
 import { TypedExtensionConfigSchema, type TypedExtensionConfig } from "../../xds-server/gen/envoy/config/core/v3/extension_pb.js";
-import { ListenerSchema } from "../../xds-server/gen/envoy/config/listener/v3/listener_pb.js";
 import { HeaderMutationPerRouteSchema } from "../../xds-server/gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js";
 import { JwtAuthenticationSchema } from "../../xds-server/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js";
-import { RBACSchema as NetworkRbacSchema } from "../../xds-server/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js";
 import { TcpProxySchema, UpstreamConnectMode } from "../../xds-server/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
-import { inboundHttpLog, tcpLog } from "../../xds-server/envoy/access-log.ts";
-import { any, typeUrl } from "../../xds-server/envoy/any.ts";
-import { FROM_ADS } from "../../xds-server/envoy/discovery.ts";
+import { tcpLog } from "../../xds-server/envoy/access-log.ts";
+import { any } from "../../xds-server/envoy/any.ts";
 import { headerMatches } from "../../xds-server/envoy/header-match.ts";
-import { inboundHttpConnectionManager, JWT_EXTENSION } from "../../xds-server/envoy/http-connection.ts";
+import { JWT_EXTENSION } from "../../xds-server/envoy/http-connection.ts";
 import { HTTP_FILTER_ORDER } from "../../xds-server/envoy/http-filter-order.ts";
-import { inboundListener, networkFilter } from "../../xds-server/envoy/listener.ts";
-import { downstreamTls, MESH_ALPN, MESH_TUNNEL_ALPN, type TlsSettings } from "../../xds-server/envoy/tls.ts";
-import type { Workload, WorkloadPort } from "../model/workload.ts";
+import type { WorkloadPort } from "../model/workload.ts";
 import { type AccessDecision, httpAccess, NO_ACCESS_CHECK, refusesNobody, tcpAccess } from "./rbac.ts";
 
 type Route = MessageInitShape<typeof RouteSchema>;
@@ -31,8 +32,18 @@ export function inboundName(port: number): string {
   return `inbound/${port}`;
 }
 
+/** The name of the routes of a port's tunnels: they have the port's name unless requests that are no tunnels come there too. */
+export function tunnelName(port: WorkloadPort): string {
+  return port.detected === true ? `${inboundName(port.number)}/tunnel` : inboundName(port.number);
+}
+
+/** The application cluster for HTTP/2 requests to a port that speaks HTTP/1 otherwise. */
+export function h2cName(port: number): string {
+  return `${inboundName(port)}/h2c`;
+}
+
 /** The ECDS resources of a TCP port, in the order of their filters. */
-function tcpExtensionNames(port: number): {
+export function tcpExtensionNames(port: number): {
   readonly deny: string;
   readonly allow: string;
   readonly access: string;
@@ -41,60 +52,10 @@ function tcpExtensionNames(port: number): {
   return { deny: `tcp-deny/${port}`, allow: `tcp-allow/${port}`, access: `tcp-access/${port}`, proxy: `tcp-proxy/${port}` };
 }
 
-export interface InboundListenerInput {
-  readonly workload: Pick<Workload, "namespace" | "name">;
-  readonly port: WorkloadPort;
-  readonly trustDomain: string;
-  readonly tls: TlsSettings;
-  readonly limitHeadersLua: string;
-}
-
-/** The serialized listener of a port, but for its address. */
-export function inboundListenerBytes(input: InboundListenerInput): Uint8Array {
-  const name = inboundName(input.port.number);
-  const workload = `${input.workload.namespace}/${input.workload.name}`;
-  const peers = [`spiffe://${input.trustDomain}/`];
-  const tls = (...alpn: string[]): Any => downstreamTls(input.tls, peers, alpn);
-  const http = [
-    networkFilter(
-      "http",
-      inboundHttpConnectionManager({
-        routeConfigName: name,
-        accessLog: inboundHttpLog(workload),
-        limitHeadersLua: input.limitHeadersLua,
-      }),
-    ),
-  ];
-  if (input.port.protocol !== "tcp") {
-    const mesh = [{ name: "mesh", alpn: MESH_ALPN, tls: tls("h2", "http/1.1"), filters: http }];
-    return toBinary(ListenerSchema, inboundListener({ name, mesh, plaintext: http }));
-  }
-  const bytes = byteFilters(input.port.number);
-  const mesh = [
-    { name: "tunnel", alpn: MESH_TUNNEL_ALPN, tls: tls("h2"), filters: http },
-    { name: "mesh", alpn: MESH_ALPN, tls: tls(MESH_ALPN), filters: bytes },
-  ];
-  return toBinary(ListenerSchema, inboundListener({ name, mesh, plaintext: bytes }));
-}
-
-/** The filters of a connection that is no tunnel, all by ECDS: how it may reach the application is itself a matter of policy. */
-function byteFilters(port: number): ReturnType<typeof networkFilter>[] {
-  const names = tcpExtensionNames(port);
-  const byDiscovery = (name: string, type: string): ReturnType<typeof networkFilter> => ({
-    name,
-    configType: { case: "configDiscovery", value: { configSource: FROM_ADS, typeUrls: [type] } },
-  });
-  const rbac = typeUrl(NetworkRbacSchema);
-  return [
-    byDiscovery(names.deny, rbac),
-    byDiscovery(names.allow, rbac),
-    byDiscovery(names.access, rbac),
-    byDiscovery(names.proxy, typeUrl(TcpProxySchema)),
-  ];
-}
-
 export interface InboundHttpInput {
   readonly port: number;
+  /** Nobody declared which HTTP the application speaks: gRPC reaches it over HTTP/2, everything else over HTTP/1. */
+  readonly detected?: boolean;
   readonly access: AccessDecision;
   readonly contributions: readonly InboundHttpContribution[];
 }
@@ -107,13 +68,21 @@ export function inboundRoutes(input: InboundHttpInput): RouteConfiguration {
     ...contributions.reduce<PerRoute>((all, contribution) => ({ ...all, ...contribution.perRoute }), {}),
     ...httpAccess(input.access),
   };
-  const toApplication: Route["action"] = {
+  const toApplication = (cluster: string): NonNullable<Route["action"]> => ({
     case: "route",
     value: {
-      clusterSpecifier: { case: "cluster", value: inboundName(input.port) },
+      clusterSpecifier: { case: "cluster", value: cluster },
       // The caller's side decides how long to wait; a stream may live as long as it likes.
       timeout: { seconds: 0n, nanos: 0 },
     },
+  });
+  const forwarding = (route: { readonly name: string; readonly match: RouteMatch; readonly perRoute?: PerRoute }): Route[] => {
+    const { name, match, perRoute = {} } = route;
+    const typedPerFilterConfig = inFilterOrder(perRoute);
+    const plain = { name, match, action: toApplication(inboundName(input.port)), typedPerFilterConfig };
+    if (input.detected !== true) return [plain];
+    const grpc = create(RouteMatchSchema, { ...match, grpc: create(RouteMatch_GrpcRouteMatchOptionsSchema) });
+    return [{ name, match: grpc, action: toApplication(h2cName(input.port)), typedPerFilterConfig }, plain];
   };
   return create(RouteConfigurationSchema, {
     name: inboundName(input.port),
@@ -125,20 +94,15 @@ export function inboundRoutes(input: InboundHttpInput): RouteConfiguration {
         typedPerFilterConfig: inFilterOrder(perRoute),
         routes: [
           badMethodRoute(),
-          ...contributions
-            .flatMap((contribution) => contribution.variants ?? [])
-            .map((variant) => ({
-              name: variant.name,
-              match: variant.match,
-              action: toApplication,
-              typedPerFilterConfig: inFilterOrder(variant.perRoute),
-            })),
-          { name: "application", match: { pathSpecifier: { case: "prefix", value: "/" } }, action: toApplication },
+          ...contributions.flatMap((contribution) => contribution.variants ?? []).flatMap(forwarding),
+          ...forwarding({ name: "application", match: EVERY_PATH }),
         ],
       },
     ],
   });
 }
+
+const EVERY_PATH = create(RouteMatchSchema, { pathSpecifier: { case: "prefix", value: "/" } });
 
 function metadataOf(contributions: readonly InboundHttpContribution[]): Record<string, string> {
   const entries = contributions.flatMap((contribution) => Object.entries(contribution.metadata ?? {}));
@@ -206,8 +170,8 @@ function sortedByKey<V>(entries: readonly (readonly [string, V])[]): readonly (r
  * The tunnels of a TCP port. Envoy judges a byte stream when its client's first byte arrives, and by then a server that
  * speaks first has spoken. A tunnel is a request: it is judged, and named in the log, before the application is reached.
  */
-export function tunnelRoutes(port: number, access: AccessDecision): RouteConfiguration {
-  const name = inboundName(port);
+export function tunnelRoutes(port: WorkloadPort, access: AccessDecision): RouteConfiguration {
+  const name = tunnelName(port);
   return create(RouteConfigurationSchema, {
     name,
     virtualHosts: [
@@ -222,7 +186,7 @@ export function tunnelRoutes(port: number, access: AccessDecision): RouteConfigu
             action: {
               case: "route",
               value: {
-                clusterSpecifier: { case: "cluster", value: name },
+                clusterSpecifier: { case: "cluster", value: inboundName(port.number) },
                 timeout: { seconds: 0n, nanos: 0 },
                 upgradeConfigs: [{ upgradeType: "CONNECT", connectConfig: {} }],
               },

@@ -2,6 +2,7 @@
 import type { KubernetesObject } from "../../crds/core/object.ts";
 import type { Collection, Index } from "../collections/collection.ts";
 import type { Graph } from "../collections/graph.ts";
+import type { DataPlane } from "../model/data-plane.ts";
 import type { NamespaceObject, PodObject, ServiceObject } from "../model/kubernetes.ts";
 import { type Pod, readPod } from "../model/pod.ts";
 import { readService, selectorMatches, type Service } from "../model/service.ts";
@@ -33,6 +34,7 @@ export function inventory(
   graph: Graph,
   source: (kind: string) => Collection<string, SourceEntry>,
   labelKeys: Collection<string, readonly string[]>,
+  dataPlane: DataPlane,
 ): Inventory {
   const byObjectKey = <T extends { readonly key: string }>(
     name: string,
@@ -54,7 +56,7 @@ export function inventory(
   );
   const pods = byObjectKey("pods", "Pod", (entry) => {
     const object = usable(entry) as PodObject | undefined;
-    return object === undefined ? undefined : readPod(object);
+    return object === undefined ? undefined : readPod(object, dataPlane);
   });
   const services = byObjectKey("services", "Service", (entry) => {
     const object = usable(entry) as ServiceObject | undefined;
@@ -80,7 +82,7 @@ export function inventory(
       pod.namespace,
       (service) => service.selector !== undefined && selectorMatches(service.selector, pod.labels),
     );
-    return workloadOf(pod, leading, new Set(context.fetch(relevantLabels, "singleton") ?? []));
+    return workloadOf(pod, leading, new Set(context.fetch(relevantLabels, "singleton") ?? []), dataPlane);
   });
   const podsOfWorkload = graph.index("pods-of-workload", workloadOfPod, (workload) => [workload.key]);
   const workloads = graph.derive("workloads", graph.groups("workload-groups", podsOfWorkload), (members) => members[0]);

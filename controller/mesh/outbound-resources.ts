@@ -1,12 +1,11 @@
 /**
- * The outbound side as collections: per service port the resources that all callers share, per identity what it may
- * see, per workload its outbound routes.
+ * The outbound side as collections, as far as all data planes agree: per service port the cluster and the endpoints that
+ * all callers share, per identity what it may see.
  */
 import { loadAssignment } from "../../xds-server/envoy/cluster.ts";
 import type { ExpectedPeers } from "../../xds-server/envoy/tls.ts";
 import { ClusterSchema } from "../../xds-server/gen/envoy/config/cluster/v3/cluster_pb.js";
 import { ClusterLoadAssignmentSchema } from "../../xds-server/gen/envoy/config/endpoint/v3/endpoint_pb.js";
-import { RouteConfigurationSchema } from "../../xds-server/gen/envoy/config/route/v3/route_pb.js";
 import type { EncodedResource, Layer, ResourceId } from "../../xds-server/delta/feed.ts";
 import { type Collection, SINGLETON, type SingletonKey, type TransformContext } from "../collections/collection.ts";
 import type { Graph } from "../collections/graph.ts";
@@ -14,18 +13,12 @@ import { spiffeId } from "../model/identity.ts";
 import { outboundName, servicePortKey, type ServicePortRef } from "../model/service.ts";
 import type { Workload } from "../model/workload.ts";
 import type { Inventory } from "./inventory.ts";
-import { OUTBOUND, outboundCluster, outboundRoutes, serviceVirtualHost, virtualHostEntry } from "./outbound.ts";
-import { MESH, resource, resourceId, sameResource, serializedResource } from "./resources.ts";
+import { outboundClusters } from "./outbound.ts";
+import { MESH, resource, resourceId, sameResource } from "./resources.ts";
 import { EVERYONE } from "./audience.ts";
 import type { Backend } from "./service-ports.ts";
-import { consumerKey, type RouteTables, type ServiceRoutes } from "./service-routes.ts";
+import { consumerKey, type RouteTables } from "./service-routes.ts";
 import type { MeshSettings } from "./settings.ts";
-
-/** The virtual host of an HTTP service port as a serialized entry: for callers of its own namespace, and for all others. */
-interface VirtualHosts {
-  readonly local: Uint8Array;
-  readonly remote: Uint8Array;
-}
 
 export interface OutboundResources {
   readonly resources: readonly Collection<ResourceId, EncodedResource>[];
@@ -53,8 +46,9 @@ export function outboundResources(
     (backend, _key, context) => {
       const mesh = context.fetch(settings, SINGLETON);
       if (mesh === undefined) return [];
-      const cluster = outboundCluster(backend.ref, backend.protocol, backend.endpoints, mesh.tls, peersOf(backend, mesh.trustDomain));
-      return [resource(MESH, ClusterSchema, outboundName(backend.ref), cluster)];
+      return outboundClusters(backend, mesh.tls, peersOf(backend, mesh.trustDomain)).map((cluster) =>
+        resource(MESH, ClusterSchema, cluster.name, cluster),
+      );
     },
     { equal: sameResource },
   );
@@ -67,14 +61,6 @@ export function outboundResources(
     },
     { equal: sameResource },
   );
-
-  const entryOf = ({ ref, routes }: ServiceRoutes, callerNamespace: string): Uint8Array =>
-    virtualHostEntry(serviceVirtualHost(ref, callerNamespace, routes));
-  const virtualHosts = graph.derive("virtual-hosts", routes.http, (table): VirtualHosts => ({
-    local: entryOf(table, table.ref.namespace),
-    remote: entryOf(table, ""),
-  }));
-  const consumerHosts = graph.derive("consumer-virtual-hosts", routes.httpConsumer, (table) => entryOf(table, ""));
 
   const backendsByAudience = graph.index("backends-by-audience", backends, (backend) => backend.audience);
   const podsByIdentity = graph.index("workloads-by-identity", inventory.workloads, (workload) => [identityOf(workload)]);
@@ -114,23 +100,7 @@ export function outboundResources(
     return [[key, { key, resources: members }]];
   });
 
-  const workloadRoutes = graph.deriveMany(
-    "outbound-routes",
-    inventory.workloads,
-    (workload, _key, context) => {
-      const entries: Uint8Array[] = [];
-      for (const ref of context.fetch(visible, identityOf(workload)) ?? []) {
-        const host = context.fetch(virtualHosts, servicePortKey(ref));
-        const own = context.fetch(consumerHosts, consumerKey(workload.namespace, ref));
-        if (own !== undefined) entries.push(own);
-        else if (host !== undefined) entries.push(ref.namespace === workload.namespace ? host.local : host.remote);
-      }
-      return [serializedResource(workload.key, RouteConfigurationSchema, OUTBOUND, outboundRoutes(workload, entries))];
-    },
-    { equal: sameResource },
-  );
-
-  return { resources: [clusters, endpoints, workloadRoutes], visible, layers };
+  return { resources: [clusters, endpoints], visible, layers };
 }
 
 /** `namespace/service account`. */
@@ -139,7 +109,7 @@ export function identityOf(workload: Pick<Workload, "namespace" | "serviceAccoun
 }
 
 /** The identities that may answer for a service. Without any there is nobody to trust: a name that no certificate has. */
-function peersOf(backend: Backend, trustDomain: string): ExpectedPeers {
+export function peersOf(backend: Backend, trustDomain: string): ExpectedPeers {
   if (backend.serviceAccounts.length === 0) return [`spiffe://${trustDomain}/no-endpoints`];
   return backend.serviceAccounts.map((account) => {
     const [namespace = "", serviceAccount = ""] = account.split("/");

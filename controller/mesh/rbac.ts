@@ -30,6 +30,8 @@ export interface AccessDecision {
   readonly closed: boolean;
   /** An enforced or an audited Allow policy targets the port. */
   readonly closedInAudit: boolean;
+  /** The ports in question are those that neither a container nor a Service declares. */
+  readonly undeclared?: true;
 }
 
 const ANYONE = create(PolicySchema, {
@@ -85,7 +87,8 @@ function inSlot(decision: AccessDecision, slot: RbacSlot): Named {
   return decision.rules.filter((rule) => rule.slot === slot).map((rule) => [rule.name, rule.policy]);
 }
 
-const defaultDeny = (decision: AccessDecision): string => `default-deny/${decision.namespace}/${decision.workload}`;
+const defaultDeny = ({ undeclared, namespace, workload }: AccessDecision): string =>
+  `${undeclared === true ? "not-declared" : "default-deny"}/${namespace}/${workload}`;
 
 /** The Allow rules in force, with the default as one of them where it permits. */
 function allowRules(decision: AccessDecision): Named {

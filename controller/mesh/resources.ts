@@ -35,3 +35,8 @@ export const MESH = "mesh";
 export function sameResource(one: EncodedResource, other: EncodedResource): boolean {
   return one.version === other.version;
 }
+
+/** The key of the layer that the pods of a workload share. */
+export function workloadLayer(workload: string): string {
+  return `workload/${workload}`;
+}

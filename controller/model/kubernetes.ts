@@ -17,10 +17,19 @@ export interface PodObject {
   readonly metadata: ObjectMeta;
   readonly spec?: {
     readonly serviceAccountName?: string;
+    readonly hostNetwork?: boolean;
     readonly containers?: readonly { readonly name?: string; readonly ports?: readonly ContainerPort[] }[];
+    /** One with `restartPolicy: Always` goes on running beside the others. */
+    readonly initContainers?: readonly {
+      readonly name?: string;
+      readonly restartPolicy?: string;
+      readonly ports?: readonly ContainerPort[];
+    }[];
   };
   readonly status?: {
     readonly podIP?: string;
+    /** At most one of each family, `podIP` first. */
+    readonly podIPs?: readonly { readonly ip?: string }[];
     readonly phase?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
   };
@@ -39,7 +48,10 @@ export interface ServiceObject {
   readonly metadata: ObjectMeta;
   readonly spec?: {
     readonly type?: string;
+    /** `None` for a headless service. */
     readonly clusterIP?: string;
+    /** At most one of each family, `clusterIP` first. */
+    readonly clusterIPs?: readonly string[];
     readonly selector?: Readonly<Record<string, string>>;
     readonly ports?: readonly ServicePortSpec[];
   };
@@ -48,6 +60,7 @@ export interface ServiceObject {
 export interface EndpointSliceObject {
   readonly kind: "EndpointSlice";
   readonly metadata: ObjectMeta;
+  /** `IPv4`, `IPv6` or `FQDN`. */
   readonly addressType?: string;
   readonly ports?: readonly { readonly name?: string; readonly port?: number; readonly protocol?: string }[];
   readonly endpoints?: readonly {

@@ -22,13 +22,10 @@ const BY_APP_PROTOCOL: Readonly<Record<string, PortProtocol>> = {
 };
 
 /**
- * The protocol of a port: `appProtocol` first, then the part of the port's name before a dash (`grpc-orders`). A port
- * that declares nothing is HTTP/1: Seawall guards APIs. Server-first and other byte protocols are declared as `tcp`.
+ * The declared protocol of a port: `appProtocol` first, then the part of the port's name before a dash (`grpc-orders`).
+ * A port that declares nothing is HTTP/1 where connections cannot be looked at: Seawall guards APIs. Server-first and
+ * other byte protocols are declared as `tcp`.
  */
-export function protocolOf(port: { readonly appProtocol?: string | undefined; readonly name?: string | undefined }): PortProtocol {
-  return declaredProtocol(port) ?? "http1";
-}
-
 export function declaredProtocol(port: {
   readonly appProtocol?: string | undefined;
   readonly name?: string | undefined;

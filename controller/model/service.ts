@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { objectKey } from "../../crds/core/object.ts";
 import type { ServiceObject } from "./kubernetes.ts";
 import { declaredProtocol, type PortProtocol } from "./protocol.ts";
@@ -20,6 +21,10 @@ export interface Service {
   readonly name: string;
   /** Labels that select the service's pods; undefined when its endpoints are written by hand. */
   readonly selector?: Readonly<Record<string, string>>;
+  /** Its own addresses, the one of its first family first; none for a headless service. */
+  readonly addresses: readonly string[];
+  /** Its name stands for the addresses of its pods. */
+  readonly headless: boolean;
   readonly ports: readonly ServicePort[];
 }
 
@@ -38,12 +43,14 @@ export function readService(object: ServiceObject): Service | undefined {
       declared: declared !== undefined,
     });
   }
-  const selector = object.spec?.selector;
+  const { selector, clusterIP, clusterIPs = clusterIP === undefined ? [] : [clusterIP] } = object.spec ?? {};
   return {
     key: objectKey(metadata),
     namespace: metadata.namespace ?? "default",
     name: metadata.name,
     ...(selector === undefined || Object.keys(selector).length === 0 ? {} : { selector }),
+    addresses: clusterIPs.filter((address) => isIP(address) !== 0),
+    headless: clusterIP === "None",
     ports: ports.sort((a, b) => a.number - b.number),
   };
 }

@@ -67,7 +67,7 @@ export class OracleMesh {
     this.#sources = new Map(SOURCE_KINDS.map((kind) => [kind, graph.source<string, SourceEntry>(kind)]));
     this.#jwks = graph.source<string, JwksState>("jwks");
     const trust = graph.source<SingletonKey, EncodedResource>("trust");
-    this.mesh = buildMesh(graph, { source: (kind) => this.#sourceOf(kind), jwks: this.#jwks, trust });
+    this.mesh = buildMesh(graph, { source: (kind) => this.#sourceOf(kind), jwks: this.#jwks, trust, dataPlane: { kind: "standalone" } });
 
     const state = StateFolder.open(join(this.folder, "state"), "write");
     this.authority = new CertificateAuthority({ store: state, trustDomain: TRUST_DOMAIN });

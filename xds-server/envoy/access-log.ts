@@ -4,7 +4,8 @@
  * says what the audited policies would have done.
  */
 import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
-import { type AccessLogSchema } from "../gen/envoy/config/accesslog/v3/accesslog_pb.js";
+import type { AccessLogFilterSchema, AccessLogSchema } from "../gen/envoy/config/accesslog/v3/accesslog_pb.js";
+import { ExpressionFilterSchema } from "../gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js";
 import { StdoutAccessLogSchema } from "../gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js";
 import { any } from "./any.ts";
 
@@ -108,9 +109,48 @@ export function tcpLog(direction: "inbound" | "outbound", workload: string): Mes
   });
 }
 
-function stdout(fields: JsonObject): MessageInitShape<typeof AccessLogSchema> {
+/**
+ * In the log of a listener that all sidecars share: the workload, as the sidecar's own bootstrap names it.
+ */
+export const OWN_WORKLOAD = "%CEL(xds.node.cluster)%";
+
+/**
+ * The log of connections that were redirected to the sidecar and lead to nothing that it knows. A refused one whose
+ * client was answered was a request, and is in the log as such.
+ */
+export function unknownDestinationLog(
+  workload: string,
+  decision: { readonly refusal: string } | { readonly auditedRefusal?: string },
+): MessageInitShape<typeof AccessLogSchema> {
+  const refused = "refusal" in decision;
+  const audited = refused ? undefined : decision.auditedRefusal;
+  const fields = {
+    direction: "outbound",
+    workload,
+    ...CONNECTION_FIELDS,
+    destination: "%DOWNSTREAM_LOCAL_ADDRESS%",
+    cluster: "%UPSTREAM_CLUSTER%",
+    verdict: refused ? "denied" : "allowed",
+    ...(refused ? { policy: decision.refusal } : {}),
+    ...(audited === undefined ? {} : { audit: { verdict: "denied", policy: audited } }),
+  };
+  return stdout(fields, refused ? UNANSWERED : undefined);
+}
+
+const UNANSWERED: MessageInitShape<typeof AccessLogFilterSchema> = {
+  filterSpecifier: {
+    case: "extensionFilter",
+    value: {
+      name: "envoy.access_loggers.extension_filters.cel",
+      configType: { case: "typedConfig", value: any(ExpressionFilterSchema, { expression: "response.size == 0" }) },
+    },
+  },
+};
+
+function stdout(fields: JsonObject, filter?: MessageInitShape<typeof AccessLogFilterSchema>): MessageInitShape<typeof AccessLogSchema> {
   return {
     name: "stdout",
+    ...(filter === undefined ? {} : { filter }),
     configType: {
       case: "typedConfig",
       value: any(StdoutAccessLogSchema, {

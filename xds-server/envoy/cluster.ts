@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
-import { type Cluster, Cluster_DiscoveryType, ClusterSchema } from "../gen/envoy/config/cluster/v3/cluster_pb.js";
+import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from "../gen/envoy/config/cluster/v3/cluster_pb.js";
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from "../gen/envoy/config/endpoint/v3/endpoint_pb.js";
 import type { BindConfigSchema } from "../gen/envoy/config/core/v3/address_pb.js";
 import { SocketOption_SocketState } from "../gen/envoy/config/core/v3/socket_option_pb.js";
@@ -11,8 +11,8 @@ import { any } from "./any.ts";
 import { FROM_ADS } from "./discovery.ts";
 import { APPLICATION_PRIORITY } from "./sidecar-ports.ts";
 
-/** How a cluster's connections are spoken over: HTTP of one version, or bytes. */
-export type UpstreamProtocol = "http1" | "http2" | "tcp";
+/** How a cluster's connections are spoken over: HTTP of one version, or of the version of the request; or bytes. */
+export type UpstreamProtocol = "http1" | "http2" | "as-called" | "tcp";
 
 const HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 const TRANSPORT_MATCH = "envoy.transport_socket_match";
@@ -29,6 +29,15 @@ export function protocolOptions(protocol: UpstreamProtocol): Record<string, Any>
           upstreamProtocolOptions: {
             case: "explicitHttpConfig",
             value: { protocolConfig: { case: "httpProtocolOptions", value: {} } },
+          },
+        }),
+      };
+    case "as-called":
+      return {
+        [HTTP_OPTIONS]: any(HttpProtocolOptionsSchema, {
+          upstreamProtocolOptions: {
+            case: "useDownstreamProtocolConfig",
+            value: { httpProtocolOptions: {}, http2ProtocolOptions: { allowConnect: true } },
           },
         }),
       };
@@ -74,15 +83,24 @@ export function applicationCluster(name: string, address: string, port: number, 
   });
 }
 
+export interface ServiceCluster {
+  readonly name: string;
+  /** The name of its endpoints; several clusters may share them. */
+  readonly endpoints: string;
+  /** Towards endpoints of the mesh. */
+  readonly tls: Any;
+  readonly protocol: UpstreamProtocol;
+}
+
 /**
  * The cluster of a service port as every caller sees it: endpoints by EDS; those that say they speak mesh mTLS get it,
  * the others plaintext.
  */
-export function serviceCluster(name: string, tls: Any, protocol: UpstreamProtocol): Cluster {
+export function serviceCluster({ name, endpoints, tls, protocol }: ServiceCluster): Cluster {
   return create(ClusterSchema, {
     name,
     clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
-    edsClusterConfig: { edsConfig: FROM_ADS },
+    edsClusterConfig: { edsConfig: FROM_ADS, ...(endpoints === name ? {} : { serviceName: endpoints }) },
     connectTimeout: CONNECT_TIMEOUT,
     typedExtensionProtocolOptions: protocolOptions(protocol),
     transportSocketMatches: [
@@ -97,6 +115,57 @@ export function serviceCluster(name: string, tls: Any, protocol: UpstreamProtoco
         transportSocket: { name: "plaintext", configType: { case: "typedConfig", value: any(RawBufferSchema, {}) } },
       },
     ],
+  });
+}
+
+/** A cluster that dials the address that the connection was redirected from: with TLS, or as it is. */
+export function originalDestinationCluster(options: {
+  readonly name: string;
+  readonly protocol: UpstreamProtocol;
+  readonly tls?: Any;
+  /** The address is the sidecar's own application. */
+  readonly toApplication?: true;
+}): Cluster {
+  const { name, protocol, tls, toApplication } = options;
+  return create(ClusterSchema, {
+    name,
+    clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.ORIGINAL_DST },
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+    connectTimeout: CONNECT_TIMEOUT,
+    typedExtensionProtocolOptions: protocolOptions(protocol),
+    ...(toApplication === true ? { upstreamBindConfig: TO_APPLICATION } : {}),
+    ...(tls === undefined ? {} : { transportSocket: { name: "tls", configType: { case: "typedConfig", value: tls } } }),
+  });
+}
+
+/** A cluster that leads to a listener within the sidecar itself. */
+export function internalCluster(name: string, listener: string): Cluster {
+  return create(ClusterSchema, {
+    name,
+    clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.STATIC },
+    connectTimeout: CONNECT_TIMEOUT,
+    loadAssignment: {
+      clusterName: name,
+      endpoints: [
+        {
+          lbEndpoints: [
+            {
+              hostIdentifier: {
+                case: "endpoint",
+                value: {
+                  address: {
+                    address: {
+                      case: "envoyInternalAddress",
+                      value: { addressNameSpecifier: { case: "serverListenerName", value: listener }, endpointId: listener },
+                    },
+                  },
+                },
+              },
+            },
+          ],
+        },
+      ],
+    },
   });
 }
 

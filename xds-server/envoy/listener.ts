@@ -7,7 +7,7 @@ import { TlsInspectorSchema } from "../gen/envoy/extensions/filters/listener/tls
 import { socketAddress } from "./address.ts";
 import { any } from "./any.ts";
 
-type NetworkFilters = NonNullable<MessageInitShape<typeof FilterChainSchema>["filters"]>;
+export type NetworkFilters = NonNullable<MessageInitShape<typeof FilterChainSchema>["filters"]>;
 
 /** A terminal or policy filter of a connection, ready packed. */
 export function networkFilter(name: string, typedConfig: Any): NetworkFilters[number] {

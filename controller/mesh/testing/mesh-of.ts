@@ -10,7 +10,7 @@ import { SOURCE_KINDS } from "../../source-kinds.ts";
 import { type SourceEntry, sourceKey } from "../../model/source-entry.ts";
 import { checkObject } from "../../sources/known-kind.ts";
 import { errorsOf } from "../../../crds/core/violation.ts";
-import { buildMesh, type Mesh } from "../mesh.ts";
+import { buildMesh, type DataPlane, type Mesh } from "../mesh.ts";
 
 export class TestMesh {
   readonly graph: Graph;
@@ -18,12 +18,12 @@ export class TestMesh {
   readonly faults: unknown[] = [];
   readonly #sources: ReadonlyMap<string, Source<string, SourceEntry>>;
 
-  constructor(objects: Iterable<KubernetesObject> = []) {
+  constructor(objects: Iterable<KubernetesObject> = [], dataPlane: DataPlane = { kind: "standalone" }) {
     this.graph = new Graph({ schedule: () => undefined, onError: (fault) => this.faults.push(fault) });
     this.#sources = new Map(SOURCE_KINDS.map((kind) => [kind, this.graph.source<string, SourceEntry>(kind)]));
     const jwks = this.graph.source<string, JwksState>("jwks");
     const trust = this.graph.source<SingletonKey, EncodedResource>("trust");
-    this.mesh = buildMesh(this.graph, { source: (kind) => this.#source(kind), jwks, trust });
+    this.mesh = buildMesh(this.graph, { source: (kind) => this.#source(kind), jwks, trust, dataPlane });
     for (const object of objects) this.set(object);
     for (const source of [...this.#sources.values(), jwks, trust]) source.markSynced();
     this.tick();
