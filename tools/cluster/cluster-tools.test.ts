@@ -17,7 +17,9 @@ function folderWith(name: string, version: string): { readonly folder: string } 
 describe("the programs of a cluster", () => {
   it.each(Object.entries(CLUSTER_MODULES))("%s is built from the version that is pinned", (name, { module, version }) => {
     const required = readFileSync(join(import.meta.dirname, name, "go.mod"), "utf8");
-    expect(required).toMatch(new RegExp(`^(require )?\\s*${module.replaceAll(".", "\\.")} v${version.replaceAll(".", "\\.")}( // indirect)?$`, "m"));
+    expect(required).toMatch(
+      new RegExp(`^(require )?\\s*${module.replaceAll(".", "\\.")} v${version.replaceAll(".", "\\.")}( // indirect)?$`, "m"),
+    );
   });
 
   it("each come from a module that lists them", () => {
