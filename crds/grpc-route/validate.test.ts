@@ -11,7 +11,7 @@ function routeWith(...rules: object[]): GrpcRoute {
     apiVersion: "gateway.networking.k8s.io/v1",
     kind: "GRPCRoute",
     metadata: { name: "orders", namespace: "shop" },
-    spec: { parentRefs: [{ group: "", kind: "Service", name: "orders" }], rules: rules as never },
+    spec: { parentRefs: [{ group: "", kind: "Service", name: "orders" }], rules: rules },
   };
 }
 

@@ -4,12 +4,16 @@ import type { KnownServicePort, KnownServices, ServicePortAddress } from "../../
 import type { HttpRoute } from "../schema.ts";
 
 const http = (number: number, name = "http"): KnownServicePort => ({ number, name, protocol: "HTTP" });
+const tcp = (number: number, name: string): KnownServicePort => ({ number, name, protocol: "TCP" });
 
 const SERVICES: Readonly<Record<string, readonly KnownServicePort[]>> = {
-  "shop/orders": [http(80), http(8080, "admin"), { number: 5432, name: "db", protocol: "TCP" }],
+  "shop/orders": [http(80), http(8080, "admin"), tcp(5432, "db")],
   "shop/orders-v2": [http(80)],
   "shop/audit": [http(80)],
-  "shop/database": [{ number: 5432, name: "db", protocol: "TCP" }],
+  "shop/database": [tcp(5432, "db")],
+  "shop/database-v2": [tcp(5432, "db")],
+  "shop/search": [tcp(9243, "tls")],
+  "shop/search-v2": [tcp(9243, "tls")],
   "bank/ledger": [http(80)],
 };
 
