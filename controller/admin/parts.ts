@@ -18,7 +18,8 @@ export interface AdminParts {
   readonly server: DeltaServer;
   readonly leaves: LeafSecrets<EncodedResource>;
   readonly authority: CertificateAuthority;
-  readonly files: FileSource;
+  /** Where objects come from files: what is wrong with those. */
+  readonly files?: Pick<FileSource, "problems">;
   readonly metrics: Metrics;
   readonly progress: PolicyProgress;
   readonly jwks: Collection<string, JwksState>;

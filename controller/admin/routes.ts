@@ -1,8 +1,10 @@
 /** What the admin port answers. */
 import type { DeltaServer } from "../../xds-server/delta/delta-server.ts";
+import { SINGLETON } from "../collections/collection.ts";
 import type { Graph } from "../collections/graph.ts";
 import { readExplainRequest } from "../explain/explain-request.ts";
 import { explain } from "../explain/explain.ts";
+import type { Mesh } from "../mesh/mesh.ts";
 import type { PolicyProgress } from "../status/policy-progress.ts";
 import { type Acknowledgements, policyStatuses } from "../status/policy-status.ts";
 import type { AdminParts } from "./parts.ts";
@@ -16,7 +18,7 @@ export function adminRoutes(parts: AdminParts): AdminRoute[] {
   const debug = (path: string, handle: AdminRoute["handle"]): AdminRoute => ({ method: "GET", path, loopbackOnly: true, handle });
   return [
     { method: "GET", path: "/healthz", loopbackOnly: false, handle: () => ok("ok\n") },
-    { method: "GET", path: "/readyz", loopbackOnly: false, handle: () => readiness(graph) },
+    { method: "GET", path: "/readyz", loopbackOnly: false, handle: () => readiness(graph, mesh) },
     {
       method: "GET",
       path: "/metrics",
@@ -25,7 +27,7 @@ export function adminRoutes(parts: AdminParts): AdminRoute[] {
     },
     debug("/debug/sidecars", () => ok(sidecars(parts))),
     debug("/debug/policies", () => ok(policyStatuses(mesh, acknowledgements(server, progress)))),
-    debug("/debug/problems", () => ok(files.problems)),
+    debug("/debug/problems", () => ok(files?.problems ?? [])),
     debug("/debug/workloads", () => ok([...mesh.inventory.workloads.entries()].map(([, workload]) => workload))),
     debug("/debug/services", () =>
       ok([...mesh.backends.entries()].map(([key, backend]) => ({ key, ...backend, loopbackPort: mesh.tcpPorts?.get(key) }))),
@@ -48,9 +50,10 @@ function ok(body: unknown): AdminResponse {
   return { status: 200, body };
 }
 
-function readiness(graph: Graph): AdminResponse {
-  if (graph.synced) return ok("ready\n");
-  return { status: 503, body: `waiting for ${graph.unsynced.join(", ")}\n` };
+/** Ready is who has read all its sources and has computed from them what sidecars are given. */
+function readiness(graph: Graph, mesh: Mesh): AdminResponse {
+  if (!graph.synced) return { status: 503, body: `waiting for ${graph.unsynced.join(", ")}\n` };
+  return mesh.settings.get(SINGLETON) === undefined ? { status: 503, body: "computing the first configuration\n" } : ok("ready\n");
 }
 
 /** How far each connected pod's sidecar is, and what it refuses; of several streams of one pod the newest counts. */

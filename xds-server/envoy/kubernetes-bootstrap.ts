@@ -94,22 +94,23 @@ function adminCluster(): MessageInitShape<typeof ClusterSchema> {
   };
 }
 
-/** What Envoy is started with beside its configuration. `nodeId` is `<namespace>/<pod>`; `concurrency` its worker threads. */
-export function sidecarArguments(options: {
+export interface SidecarArguments {
+  /** `<namespace>/<pod>`. */
   readonly nodeId: string;
+  /** Worker threads. */
   readonly concurrency?: number;
+  /** How long connections of a replaced listener may go on. */
   readonly drainSeconds?: number;
-}): string[] {
-  const { nodeId, concurrency = 2, drainSeconds = 45 } = options;
+  readonly logLevel?: "error" | "warning" | "info" | "debug";
+}
+
+/** What Envoy is started with beside its configuration. */
+export function sidecarArguments({ nodeId, concurrency = 2, drainSeconds = 45, logLevel = "warning" }: SidecarArguments): string[] {
   return [
-    "--service-node",
-    nodeId,
-    "--concurrency",
-    String(concurrency),
-    "--drain-time-s",
-    String(drainSeconds),
+    ...["--service-node", nodeId],
+    ...["--concurrency", String(concurrency)],
+    ...["--drain-time-s", String(drainSeconds)],
     "--disable-hot-restart",
-    "--log-level",
-    "warning",
+    ...["--log-level", logLevel],
   ];
 }
