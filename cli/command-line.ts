@@ -16,6 +16,7 @@ const COMMANDS: readonly CommandEntry[] = [
   { name: "explain", summary: "say whether a request would be allowed, and why", load: () => import("./commands/explain.ts") },
   { name: "proxy", summary: "look into sidecars: status and configuration", load: () => import("./commands/proxy.ts") },
   { name: "check", summary: "say whether Seawall works in a cluster", load: () => import("./commands/check.ts") },
+  { name: "bug-report", summary: "collect what somebody who helps would ask for", load: () => import("./commands/bug-report.ts") },
   { name: "validate", summary: "check objects and policies", load: () => import("./commands/validate.ts") },
   { name: "translate", summary: "show the Envoy configuration that policies become", load: () => import("./commands/translate.ts") },
   { name: "completion", summary: "print the completion script of a shell", load: () => import("./commands/completion.ts") },

@@ -4,7 +4,7 @@ import type { Explanation } from "../controller/explain/explain.ts";
 import type { ExplainRequest } from "../controller/explain/explain-request.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import { namesCluster } from "./cluster/cluster-options.ts";
-import { SEAWALL } from "./cluster/objects.ts";
+import { isReady, SEAWALL } from "./cluster/objects.ts";
 import { CommandFailure } from "./command-failure.ts";
 import { ControlPlaneAdmin, type IntendedResource } from "./control-plane-admin.ts";
 import { type ControlPlaneChoice, LOCAL_ADMIN } from "./control-plane-choice.ts";
@@ -72,16 +72,27 @@ export class ControlPlanes implements AsyncDisposable {
   }
 }
 
-/** Opens the admin port of every replica that runs. */
-export async function reachReplicas(cluster: Cluster): Promise<readonly Replica[]> {
-  const pods = await cluster.runningControlPlanePods();
-  if (pods.length === 0) throw noReplica();
+/** Opens the admin port of every replica that is ready, or, while none is, of those that run. */
+async function reachReplicas(cluster: Cluster): Promise<readonly Replica[]> {
+  const running = await cluster.runningControlPlanePods();
+  if (running.length === 0) throw noReplica();
+  const ready = running.filter(isReady);
+  const pods = ready.length > 0 ? ready : running;
   return Promise.all(
     pods.map(async ({ metadata: { name } }) => ({
       name,
       admin: new ControlPlaneAdmin(await cluster.openPort(SEAWALL.namespace, name, SEAWALL.adminPort), name),
     })),
   );
+}
+
+/** Those that answer, for whoever finds out by other means why the others do not. */
+export async function reachableReplicas(cluster: Cluster): Promise<readonly Replica[]> {
+  try {
+    return await reachReplicas(cluster);
+  } catch {
+    return [];
+  }
 }
 
 function noReplica(): CommandFailure {

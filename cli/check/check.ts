@@ -1,13 +1,13 @@
 import { Cluster } from "../cluster/cluster.ts";
 import type { ClusterOptions } from "../cluster/cluster-options.ts";
-import { type Replica, reachReplicas } from "../control-planes.ts";
+import { reachableReplicas } from "../control-planes.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { type OutputFormat, print } from "../output-format.ts";
 import { packageVersion } from "../package-version.ts";
 import type { Terminal } from "../terminal.ts";
 import { certificatesCheck } from "./certificates.ts";
 import { controlPlaneCheck, leaderCheck, readinessCheck } from "./control-plane.ts";
-import { type Check, type Finding, type FindingState, perform } from "./finding.ts";
+import { type Check, type Finding, type FindingState, type Installation, perform } from "./finding.ts";
 import { kindsCheck } from "./kinds.ts";
 import { policiesCheck } from "./policies.ts";
 import { sidecarsCheck } from "./sidecars.ts";
@@ -49,13 +49,11 @@ export async function check(options: CheckOptions, terminal: Terminal): Promise<
   return found.some(isProblem) ? EXIT.no : EXIT.ok;
 }
 
-/** Those that answer; why the others do not is found out by the checks. */
-async function reachableReplicas(cluster: Cluster): Promise<readonly Replica[]> {
-  try {
-    return await reachReplicas(cluster);
-  } catch {
-    return [];
-  }
+/** Every finding, for a report. */
+export async function lookAtEverything(installation: Installation): Promise<readonly Finding[]> {
+  const found: Finding[] = [];
+  for (const one of [...OF_THE_INSTALLATION, ...OF_THE_MESH]) found.push(...(await perform(one, installation)));
+  return found;
 }
 
 const MARKS: Readonly<Record<FindingState, string>> = { ok: "✓", warning: "!", problem: "✗", unknown: "?" };

@@ -92,6 +92,7 @@ export const SEAWALL = {
   /** Envoy's own admin port, on the pod's loopback. */
   sidecarAdminPort: 15000,
   lease: "seawall-leader",
+  configMap: "seawall-config",
   trustConfigMap: "seawall-trust",
   trustKey: "ca.pem",
 } as const;
