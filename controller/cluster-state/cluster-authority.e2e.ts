@@ -55,7 +55,7 @@ async function replica(namespace: string, options: Partial<ClusterAuthorityOptio
   const log: string[] = [];
   const states: CaSecretState[] = [];
   const opened = await openClusterAuthority({
-    ...{ api, namespace, trustDomain: "cluster.local", leadership: election.leadership },
+    ...{ api, namespace, trustDomain: "cluster.local", leadership: election },
     log: (level, line) => log.push(`${level}: ${line}`),
     onSecretState: (state) => states.push(state),
     ...options,

@@ -51,7 +51,7 @@ beforeEach(async () => {
   log = [];
   home = await newNamespace({});
   distribution = new TrustDistribution({
-    ...{ api, namespace: home, namespaceLabels: labels, authority, leadership: election.leadership },
+    ...{ api, namespace: home, namespaceLabels: labels, authority, leadership: election },
     log: (level, line) => log.push(`${level}: ${line}`),
   });
 });
@@ -155,7 +155,7 @@ describe("the trust bundle", () => {
     const fresh = new Graph({ onError: () => undefined });
     const unseen = fresh.source<string, Readonly<Record<string, string>>>("namespace-labels");
     distribution = new TrustDistribution({
-      ...{ api, namespace: home, namespaceLabels: unseen, authority, leadership: election.leadership },
+      ...{ api, namespace: home, namespaceLabels: unseen, authority, leadership: election },
       log: (_level, line) => log.push(line),
     });
     await until(() => distribution.synced);

@@ -29,13 +29,20 @@ beforeEach(() => {
 });
 
 function authenticator(
-  kind: TokenVerification["kind"],
+  verification: TokenVerification,
   { clock = systemClock, patience = 0 }: { clock?: Clock; patience?: number } = {},
 ): ProjectedTokenAuthenticator {
-  const verification: TokenVerification =
-    kind === "jwks" ? { kind, hasServiceAccount: (namespace, name) => cluster.hasServiceAccount(namespace, name) } : { kind };
+  const hasServiceAccount = (namespace: string, name: string): boolean => cluster.hasServiceAccount(namespace, name);
   const { api, pods } = cluster;
-  return new ProjectedTokenAuthenticator({ api, pods, verification, patience, clock, log: (_level, line) => log.push(line) });
+  return new ProjectedTokenAuthenticator({
+    api,
+    pods,
+    hasServiceAccount,
+    verification,
+    patience,
+    clock,
+    log: (_level, line) => log.push(line),
+  });
 }
 
 /** A pod that the mesh has seen, and its token. */

@@ -28,14 +28,16 @@ import { TokenReviews } from "./token-reviews.ts";
 /** Who has the last word on a token whose signature is good. */
 export type TokenVerification =
   /** The API server, for every stream. */
-  | { readonly kind: "token-review" }
+  | "token-review"
   /** The pods and service accounts that the mesh knows. */
-  | { readonly kind: "jwks"; readonly hasServiceAccount: (namespace: string, name: string) => boolean };
+  | "jwks";
 
 export interface ProjectedTokenAuthenticatorOptions {
   readonly api: KubernetesApi;
   /** By `namespace/name`. */
   readonly pods: Collection<string, KnownPod>;
+  /** Whether there is such a service account, as far as the mesh knows. */
+  readonly hasServiceAccount: (namespace: string, name: string) => boolean;
   readonly verification: TokenVerification;
   readonly log: Log;
   /** Milliseconds for which a sidecar waits for the mesh to learn of its pod; 5 s when absent. */
@@ -53,6 +55,7 @@ const PATIENCE = 5 * SECOND;
 
 export class ProjectedTokenAuthenticator implements StreamAuthenticator {
   readonly #verification: TokenVerification;
+  readonly #hasServiceAccount: (namespace: string, name: string) => boolean;
   readonly #patience: number;
   readonly #log: Log;
   readonly #clock: Clock;
@@ -64,6 +67,7 @@ export class ProjectedTokenAuthenticator implements StreamAuthenticator {
   constructor(options: ProjectedTokenAuthenticatorOptions) {
     const { api, pods, log, verification, patience = PATIENCE, clock = systemClock } = options;
     this.#verification = verification;
+    this.#hasServiceAccount = options.hasServiceAccount;
     this.#patience = patience;
     this.#log = log;
     this.#clock = clock;
@@ -109,7 +113,7 @@ export class ProjectedTokenAuthenticator implements StreamAuthenticator {
   #withoutKeys(token: string, failure: KubernetesApiError): TokenClaims {
     if (!this.#keysMissing) this.#log("warn", `the cluster's token keys cannot be read from ${KEYS_PATH}: ${failure.message}`);
     this.#keysMissing = true;
-    if (this.#verification.kind === "jwks") {
+    if (this.#verification === "jwks") {
       throw new AuthenticationUnavailable("the cluster's token keys cannot be read for now", { cause: failure });
     }
     try {
@@ -122,7 +126,7 @@ export class ProjectedTokenAuthenticator implements StreamAuthenticator {
   /** Until when a token is good, in Unix milliseconds. */
   async #judge(token: string, claims: TokenClaims): Promise<number> {
     const now = this.#clock.now();
-    switch (this.#verification.kind) {
+    switch (this.#verification) {
       case "jwks":
         if (claims.expiresAt <= now) throw expired(claims.expiresAt);
         return claims.expiresAt;
@@ -133,15 +137,14 @@ export class ProjectedTokenAuthenticator implements StreamAuthenticator {
   }
 
   async #refuseForeignPod({ namespace, pod, uid, serviceAccount }: TokenBearer): Promise<void> {
-    const verification = this.#verification;
-    if (verification.kind === "jwks" && !verification.hasServiceAccount(namespace, serviceAccount)) {
+    if (this.#verification === "jwks" && !this.#hasServiceAccount(namespace, serviceAccount)) {
       throw new SidecarTokenError("TokenRefused", `there is no service account ${namespace}/${serviceAccount}`);
     }
     const key = `${namespace}/${pod}`;
     const found = await this.#pods.find(key, uid, this.#patience);
     if (found === undefined) {
       // The API server has just said that it exists; only our watch, or the pod's address, is late.
-      if (verification.kind === "token-review") throw new AuthenticationUnavailable(`the pod ${key} is not known here yet`);
+      if (this.#verification === "token-review") throw new AuthenticationUnavailable(`the pod ${key} is not known here yet`);
       throw new SidecarTokenError("PodUnknown", `there is no pod ${key}`);
     }
     if (found.uid !== uid) {
