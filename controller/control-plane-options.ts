@@ -1,5 +1,8 @@
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
+/** Takes one line at a time, without a line end. */
+export type Log = (level: LogLevel, message: string) => void;
+
 export interface ControlPlaneOptions {
   /** The folder of YAML that is the source of every object. */
   readonly configFolder: string;
@@ -13,6 +16,5 @@ export interface ControlPlaneOptions {
   readonly insecureXds: boolean;
   /** Milliseconds that a workload certificate is valid for; the CA's default when absent. */
   readonly leafLifetimeMs?: number;
-  /** Takes one line at a time, without a line end. */
-  readonly log: (level: LogLevel, message: string) => void;
+  readonly log: Log;
 }
