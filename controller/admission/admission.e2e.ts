@@ -1,0 +1,219 @@
+/** The webhooks as a real API server calls them, with kubectl at the other end. */
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { parse, stringify } from "yaml";
+import type { CertificateAuthority } from "../../ca/authority.ts";
+import { KINDS } from "../../crds/kinds.ts";
+import { type ApiServer, startApiServer } from "../../e2e/cluster/api-server.ts";
+import { clusterProgram } from "../../tools/cluster/fetch-cluster-tools.ts";
+import { Election } from "../cluster-state/testing/election.ts";
+import { until } from "../cluster-state/testing/until.ts";
+import { SETTINGS } from "../injector/testing/settings.ts";
+import { connectKubernetes, type KubernetesConnection } from "../kubernetes/connect.ts";
+import { injectRequest } from "./inject-request.ts";
+import { type AdmissionServer, startAdmissionServer } from "./server.ts";
+import { newAuthority, webhookCertificate } from "./testing/certificates.ts";
+import { NOTHING_KNOWN } from "./testing/reviews.ts";
+import { validateRequest } from "./validate-request.ts";
+import { WebhookTrust } from "./webhook-trust.ts";
+
+const DEFINITIONS = join(import.meta.dirname, "..", "..", "helm", "files", "crds");
+
+let apiServer: ApiServer;
+let connection: KubernetesConnection;
+let authority: CertificateAuthority;
+let webhooks: AdmissionServer;
+let election: Election;
+let trust: WebhookTrust;
+
+interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The webhooks answer from this process, so it must not stand still meanwhile. */
+async function kubectl(args: readonly string[], input?: object): Promise<Ran> {
+  const child = spawn(clusterProgram("kubectl"), ["--kubeconfig", apiServer.kubeconfig, ...args], {
+    stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+  });
+  child.stdin?.end(stringify(input));
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  return { status, stdout, stderr };
+}
+
+/** As the chart registers them, but for the address. */
+function registrations(port: number): readonly object[] {
+  const client = (path: string): object => ({ clientConfig: { url: `https://localhost:${port}${path}` } });
+  const common = { admissionReviewVersions: ["v1"], sideEffects: "None", failurePolicy: "Fail", timeoutSeconds: 10 };
+  const registration = (kind: string, webhook: object): object => ({
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind,
+    metadata: { name: "seawall" },
+    webhooks: [{ ...common, ...webhook }],
+  });
+  return [
+    registration("ValidatingWebhookConfiguration", {
+      name: "policies.seawall.dev",
+      ...client("/validate"),
+      rules: [{ apiGroups: ["seawall.dev"], apiVersions: ["*"], operations: ["CREATE", "UPDATE"], resources: ["*"] }],
+    }),
+    registration("MutatingWebhookConfiguration", {
+      name: "injection.seawall.dev",
+      ...client("/inject"),
+      namespaceSelector: { matchLabels: { "seawall.dev/injection": "enabled" } },
+      objectSelector: { matchExpressions: [{ key: "seawall.dev/inject", operator: "NotIn", values: ["false"] }] },
+      rules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["pods"] }],
+    }),
+  ];
+}
+
+beforeAll(async () => {
+  apiServer = await startApiServer();
+  connection = await connectKubernetes({ kubeconfig: apiServer.kubeconfig });
+  authority = newAuthority();
+  webhooks = await startAdmissionServer({
+    host: "127.0.0.1",
+    port: 0,
+    certificate: webhookCertificate(authority),
+    webhooks: {
+      "/validate": (request) => validateRequest(request, KINDS, NOTHING_KNOWN),
+      "/inject": (request) => injectRequest(request, SETTINGS),
+    },
+    log: (line) => console.error(line),
+  });
+  expect((await kubectl(["apply", "--server-side", "-f", DEFINITIONS])).stderr).toBe("");
+  for (const name of ["shop", "elsewhere"]) {
+    const labels = name === "shop" ? { "seawall.dev/injection": "enabled" } : {};
+    await kubectl(["create", "-f", "-"], { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
+  }
+  for (const registration of registrations(webhooks.port)) await kubectl(["create", "-f", "-"], registration);
+  election = new Election(true);
+  trust = new WebhookTrust({ api: connection.api, authority, leadership: election, log: (_level, line) => console.error(line) });
+  await until(async () => (await createPod("shop", "trusted")).status === 0);
+});
+afterAll(async () => {
+  trust.close();
+  connection.close();
+  await webhooks.close();
+  await apiServer.stop();
+});
+
+function pod(name: string, spec: object = {}, metadata: object = {}): object {
+  const container = { name: "app", image: "shop/app", ports: [{ containerPort: 8080 }], readinessProbe: { httpGet: { port: 8080 } } };
+  return { apiVersion: "v1", kind: "Pod", metadata: { name, ...metadata }, spec: { serviceAccountName: "default", containers: [container], ...spec } };
+}
+
+function createPod(namespace: string, name: string, spec: object = {}, metadata: object = {}): Promise<Ran> {
+  return kubectl(["create", "-n", namespace, "-f", "-", "-o", "yaml"], pod(name, spec, metadata));
+}
+
+interface StoredPod {
+  readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
+  readonly spec: {
+    readonly initContainers?: readonly { readonly name: string; readonly restartPolicy?: string }[];
+    readonly containers: readonly { readonly readinessProbe?: { readonly httpGet?: object } }[];
+  };
+}
+
+describe("a pod in a namespace of the mesh", () => {
+  it("gets its sidecar, in a form that the API server takes", async () => {
+    const { stdout, stderr } = await createPod("shop", "web", { initContainers: [{ name: "migrate", image: "shop/migrate" }] });
+    expect(stderr).toBe("");
+    const { metadata, spec } = parse(stdout) as StoredPod;
+    expect(metadata.annotations).toEqual({ "seawall.dev/injected": "0.1.0" });
+    expect(spec.initContainers?.map(({ name }) => name)).toEqual(["seawall-redirect", "seawall-proxy", "migrate"]);
+    expect(spec.containers[0]?.readinessProbe?.httpGet).toEqual({ path: "/app/readyz", port: 15020, scheme: "HTTP" });
+  });
+
+  it.each([
+    ["says so in a label", {}, { labels: { "seawall.dev/inject": "false" } }, ""],
+    ["says so in an annotation", {}, { annotations: { "seawall.dev/inject": "false" } }, ""],
+    ["uses the node's network", { hostNetwork: true }, {}, "Warning: Seawall: pod"],
+  ])("has none when it %s", async (what, spec, metadata, warning) => {
+    const { stdout, stderr } = await createPod("shop", `without-${what.length}`, spec, metadata);
+    expect((parse(stdout) as StoredPod).spec.initContainers).toBeUndefined();
+    expect(stderr.startsWith(warning)).toBe(true);
+  });
+
+  it("is refused, with all reasons, when its sidecar could not do its work", async () => {
+    const container = { name: "seawall-proxy", image: "other", securityContext: { runAsUser: 1337 } };
+    const { status, stderr } = await createPod("shop", "mistaken", { containers: [container] });
+    expect(status).not.toBe(0);
+    expect(stderr).toContain("Seawall adds a container named seawall-proxy: rename yours");
+    expect(stderr).toContain("user 1337 is the sidecar's");
+    expect(stderr).toContain('seawall.dev/inject: "false"');
+  });
+
+  it("is not made by a dry run, which shows it nevertheless", async () => {
+    const dry = await kubectl(["create", "-n", "shop", "--dry-run=server", "-f", "-", "-o", "yaml"], pod("dry"));
+    expect((parse(dry.stdout) as StoredPod).spec.initContainers).toHaveLength(2);
+    expect((await kubectl(["get", "pod", "-n", "shop", "dry"])).status).not.toBe(0);
+  });
+});
+
+describe("a pod elsewhere", () => {
+  it("is left alone", async () => {
+    const { stdout } = await createPod("elsewhere", "web");
+    expect((parse(stdout) as StoredPod).spec.initContainers).toBeUndefined();
+  });
+});
+
+function policy(spec: object): object {
+  const target = { targetRefs: [{ kind: "Namespace" }] };
+  return {
+    apiVersion: "seawall.dev/v1alpha1",
+    kind: "AccessPolicy",
+    metadata: { name: "p", namespace: "shop" },
+    spec: { ...target, ...spec },
+  };
+}
+
+describe("a policy", () => {
+  it("is refused for what only Seawall can tell, with every mistake", async () => {
+    const rules = [{ name: "a", to: [{ methods: ["get"], paths: ["orders"] }] }];
+    const { status, stderr } = await kubectl(["create", "-f", "-"], policy({ action: "Allow", rules }));
+    expect(status).not.toBe(0);
+    expect(stderr).toContain("spec.rules[0].to[0].methods[0]");
+    expect(stderr).toContain("spec.rules[0].to[0].paths[0]");
+  });
+
+  it("is taken with a word about its risk", async () => {
+    const { status, stderr } = await kubectl(
+      ["create", "--dry-run=server", "-f", "-"],
+      policy({ action: "Allow", rules: [{ name: "all" }] }),
+    );
+    expect(stderr).toContain("Warning: spec.rules[0]: allows every request of anyone");
+    expect(status).toBe(0);
+  });
+});
+
+describe("the webhooks' trust", () => {
+  const bundle = async (): Promise<string> =>
+    (await kubectl(["get", "mutatingwebhookconfiguration", "seawall", "-o", "jsonpath={.webhooks[0].clientConfig.caBundle}"])).stdout;
+
+  it("is restored by the leader alone when somebody replaced the registration", async () => {
+    election.decide(false);
+    const [, injection] = registrations(webhooks.port);
+    expect((await kubectl(["replace", "--force", "-f", "-"], injection)).status).toBe(0);
+    expect(await bundle()).toBe("");
+    const failing = await createPod("shop", "fails-closed");
+    expect(failing.stderr).toContain("failed calling webhook");
+    election.decide(true);
+    await until(async () => (await bundle()) === Buffer.from(authority.trust.pem).toString("base64"));
+    await until(async () => (await createPod("shop", "again")).status === 0);
+  });
+});
+
+describe("webhooks that do not answer", () => {
+  it("let no pod of the mesh and no policy pass, and stop nothing else", async () => {
+    await webhooks.close();
+    expect((await createPod("shop", "closed")).stderr).toContain("failed calling webhook");
+    expect((await kubectl(["create", "-f", "-"], policy({ action: "Allow" }))).stderr).toContain("failed calling webhook");
+    expect((await createPod("elsewhere", "open")).status).toBe(0);
+  });
+});
