@@ -73,6 +73,11 @@ export class AcknowledgementLedger {
     this.#rejections.delete(pod);
   }
 
+  /** Drops all that is known of a policy, because it is gone. Nobody is told. Costs a look at every pod. */
+  forgetPolicy(policy: string): void {
+    for (const states of this.#states.values()) states.delete(policy);
+  }
+
   /** Drops what is kept of policies and pods that are not there. Nobody is told. Costs a look at everything. */
   retain(hasPolicy: (policy: string) => boolean, hasPod: (pod: string) => boolean): void {
     for (const pod of this.#rejections.keys()) if (!hasPod(pod)) this.#rejections.delete(pod);

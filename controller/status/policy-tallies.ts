@@ -200,10 +200,15 @@ export class PolicyTallies {
 
   #forget(policy: string): void {
     this.#awaited.delete(policy);
-    this.#note(policy);
+    this.#report(policy);
   }
 
   #note(policy: string): void {
+    if (this.#coverage.subjects.has(policy)) this.#report(policy);
+  }
+
+  /** Soon, and at once when it is complete. */
+  #report(policy: string): void {
     this.#changed.add(policy);
     if (this.#complete.has(policy) && !this.#scheduled) {
       this.#scheduled = true;

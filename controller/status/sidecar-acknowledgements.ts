@@ -120,8 +120,10 @@ export class SidecarAcknowledgements {
       work.heard.add(key);
     }
     for (const policy of work.policies) {
-      if (!subjects.has(policy)) this.#policySequence.delete(policy);
-      else if (carried !== undefined) this.#policySequence.set(policy, carried);
+      if (!subjects.has(policy)) {
+        this.#policySequence.delete(policy);
+        this.ledger.forgetPolicy(policy);
+      } else if (carried !== undefined) this.#policySequence.set(policy, carried);
     }
 
     for (const key of work.heard) this.#judgePod(key, server.progress(key), work.pods.has(key));
