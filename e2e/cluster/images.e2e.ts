@@ -72,14 +72,14 @@ describe("the images on a node", () => {
 
   it("redirect connections of both address families with the sidecar's image", async () => {
     const rules =
-      "add table inet t; add chain inet t c { type nat hook prerouting priority dstnat; }; add rule inet t c meta l4proto tcp redirect to :15006; list ruleset";
+      "add table inet t; add chain inet t c { type nat hook prerouting priority dstnat; }; add rule inet t c meta l4proto tcp redirect to :15006";
     const listed = await printed({
       namespace: FREE,
       name: "redirect",
       image: `seawall/sidecar:${SEAWALL_VERSION}`,
       securityContext: { ...LEAST, runAsUser: 0, runAsNonRoot: false, capabilities: { drop: ["ALL"], add: ["NET_ADMIN"] } },
       command: ["/usr/sbin/nft"],
-      args: [rules],
+      args: ["--echo", rules],
     });
     expect(listed).toContain("redirect to :15006");
   });
