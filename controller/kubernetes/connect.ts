@@ -18,7 +18,7 @@ export interface KubernetesConnection {
   readonly access: ClusterAccess;
   /** The namespace that is meant where none is named. */
   readonly namespace: string;
-  close(): void;
+  readonly close: () => void;
 }
 
 /**

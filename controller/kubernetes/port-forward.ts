@@ -70,9 +70,11 @@ export async function forwardPort(access: ClusterAccess, target: PodPort): Promi
 }
 
 function join(socket: Socket, channel: Channel): void {
-  channel.fromPod.on("error", () => socket.destroy());
-  channel.toPod.on("error", () => socket.destroy());
   socket.on("close", () => channel.close());
+  if (channel.fromPod.destroyed) socket.destroy();
+  channel.fromPod.on("close", () => {
+    if (channel.fromPod.errored !== null) socket.destroy();
+  });
   socket.pipe(channel.toPod);
   channel.fromPod.pipe(socket);
 }
@@ -86,6 +88,8 @@ async function openChannel(access: ClusterAccess, { namespace, pod, port }: PodP
   const toPod = new PassThrough();
   const fromPod = new PassThrough();
   const refusal = new PassThrough();
+  // Told by what becomes of the stream: it may fail before anybody has connected here.
+  fromPod.on("error", () => undefined);
   // What comes there is the kubelet's reason for not connecting, as that nothing listens.
   refusal.on("data", (reason: Buffer) => fromPod.destroy(new Error(reason.toString("utf8"))));
   try {

@@ -72,13 +72,16 @@ describe("a server that is killed", () => {
 
   it("and has forgotten what was since: the differences are found, and only they are emitted", async () => {
     for (const name of ["kept", "gone", "anew"]) await createPod(name);
+    await api.create({ path: guardsIn(namespace) }, guard("door"));
     await using through = await Meddler.before(server);
-    await using cluster = await followThrough(through);
+    await using cluster = await followThrough(through, { kinds: ["Pod", "Guard"] });
     const seen = cluster.changes.length;
     through.refuse = () => ({ status: 503, body: {} });
     through.meddle = () => ({ kind: "Truncate", orderly: false });
     await createPod("cut");
-    await cluster.until(() => cluster.state("Pod") === "Failing");
+    await api.delete({ path: `${guardsIn(namespace)}/door` });
+    await cluster.until(() => cluster.state("Pod") === "Failing" && cluster.state("Guard") === "Failing");
+    await api.create({ path: guardsIn(namespace) }, guard("door", { action: "Alow" }));
     await deletePod(api, namespace, "gone");
     await deletePod(api, namespace, "anew");
     await createPod("anew");
@@ -87,11 +90,21 @@ describe("a server that is killed", () => {
     await server.restart();
     through.refuse = () => undefined;
     through.meddle = () => ({ kind: "Pass" });
-    await cluster.until(() => cluster.count("Pod Expired") === 1 && cluster.entry(podKey("later")) !== undefined);
+    await cluster.until(() => cluster.count("Guard Expired") === 1 && cluster.entry(podKey("later")) !== undefined);
+    const door = `Guard/${namespace}/door`;
+    await cluster.until(() => cluster.entry(door)?.state === "invalid");
     expect(cluster.changes.slice(seen).sort()).toEqual(
-      [`added ${podKey("cut")}`, `added ${podKey("later")}`, `removed ${podKey("gone")}`, `updated ${podKey("anew")}`].sort(),
+      [
+        ...["cut", "later"].map((name) => `added ${podKey(name)}`),
+        `removed ${podKey("gone")}`,
+        `updated ${door}`,
+        `updated ${podKey("anew")}`,
+      ].sort(),
     );
-    await cluster.until(() => cluster.state("Pod") === "Watching");
+    // The door that was good is not the door that is there.
+    expect(cluster.entry(door)).not.toHaveProperty("lastGood");
+    expect(cluster.count("Pod Expired")).toBe(1);
+    await cluster.untilWatching();
     await createPod("last");
     await cluster.until(() => cluster.entry(podKey("last")) !== undefined);
   });
