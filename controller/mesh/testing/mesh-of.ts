@@ -3,7 +3,7 @@ import { KINDS } from "../../../crds/kinds.ts";
 import type { KubernetesObject } from "../../../crds/core/object.ts";
 import type { JwksState } from "../../../crds/authentication-policy/index.ts";
 import type { EncodedResource } from "../../../xds-server/delta/feed.ts";
-import type { SingletonKey, Source } from "../../collections/collection.ts";
+import { SINGLETON, type SingletonKey, type Source } from "../../collections/collection.ts";
 import { Graph } from "../../collections/graph.ts";
 import type { TickReport } from "../../collections/tick-report.ts";
 import { SOURCE_KINDS } from "../../source-kinds.ts";
@@ -18,12 +18,13 @@ export class TestMesh {
   readonly faults: unknown[] = [];
   readonly #sources: ReadonlyMap<string, Source<string, SourceEntry>>;
 
-  constructor(objects: Iterable<KubernetesObject> = [], dataPlane: DataPlane = { kind: "standalone" }) {
+  constructor(objects: Iterable<KubernetesObject> = [], dataPlane: DataPlane = { kind: "standalone" }, bundle?: EncodedResource) {
     this.graph = new Graph({ schedule: () => undefined, onError: (fault) => this.faults.push(fault) });
     this.#sources = new Map(SOURCE_KINDS.map((kind) => [kind, this.graph.source<string, SourceEntry>(kind)]));
     const jwks = this.graph.source<string, JwksState>("jwks");
     const trust = this.graph.source<SingletonKey, EncodedResource>("trust");
     this.mesh = buildMesh(this.graph, { source: (kind) => this.#source(kind), jwks, trust, dataPlane });
+    if (bundle !== undefined) trust.set(SINGLETON, bundle);
     for (const object of objects) this.set(object);
     for (const source of [...this.#sources.values(), jwks, trust]) source.markSynced();
     this.tick();

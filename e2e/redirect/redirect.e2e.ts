@@ -1,0 +1,190 @@
+import { beforeAll, describe, expect, it } from "@jest/globals";
+import type { KubernetesObject } from "../../crds/core/object.ts";
+import { policy } from "../../controller/mesh/testing/objects.ts";
+import { APPLICATION } from "./pod-request.ts";
+import { endpointSlices, type ServicePlan, serviceObject } from "./cluster-objects.ts";
+import { RedirectedMesh } from "./redirected-mesh.ts";
+
+const ORDERS = { ipv4: "198.19.0.10", ipv6: "fd00:198:19::10" } as const;
+const PAYMENTS = "198.19.0.11";
+/** Nobody is there. */
+const ELSEWHERE = "203.0.113.7";
+
+const SERVICES: Readonly<Record<string, ServicePlan>> = {
+  orders: {
+    app: "orders",
+    addresses: [ORDERS.ipv4, ORDERS.ipv6],
+    ports: [
+      { name: "http", port: 80, targetPort: APPLICATION.http },
+      { name: "tcp-talk", port: 9000, targetPort: APPLICATION.tcp },
+      { name: "web", port: 7000, targetPort: APPLICATION.detectedHttp },
+      { name: "talk", port: 7100, targetPort: APPLICATION.detectedTcp },
+    ],
+  },
+  "orders-pods": {
+    app: "orders",
+    addresses: [],
+    ports: [
+      { name: "http", port: APPLICATION.http, targetPort: APPLICATION.http },
+      { name: "tcp-talk", port: APPLICATION.tcp, targetPort: APPLICATION.tcp },
+    ],
+  },
+  payments: { app: "payments", addresses: [PAYMENTS], ports: [{ name: "http", port: 80, targetPort: APPLICATION.http }] },
+};
+
+/** Nothing was heard before the end. */
+const REFUSED = { heard: "", outcome: expect.stringMatching(/^(closed|ECONNRESET)$/) as unknown };
+
+const WEB_MAY_CALL_ORDERS = policy("AccessPolicy", "orders", {
+  targetRefs: [{ kind: "Service", name: "orders" }],
+  action: "Allow",
+  rules: [
+    { name: "reads", from: [{ serviceAccounts: ["web", "orders"] }], to: [{ methods: ["GET"] }] },
+    { name: "talks", from: [{ serviceAccounts: ["web"] }], to: [{ ports: [APPLICATION.tcp, APPLICATION.detectedTcp] }] },
+  ],
+});
+
+describe("pods whose traffic is redirected", () => {
+  const mesh = new RedirectedMesh();
+
+  beforeAll(async () => {
+    await mesh.start();
+    for (const [name, plan] of Object.entries(SERVICES)) mesh.test.set(serviceObject(name, plan));
+    mesh.test.set(WEB_MAY_CALL_ORDERS);
+    for (const name of ["orders-0", "orders-1"]) await mesh.addPod(name, { probes: PROBES });
+    await mesh.addPod("web");
+    await mesh.addPod("payments");
+    await mesh.addPod("stranger", { sidecar: false });
+    await mesh.apply(...slices());
+  });
+
+  function slices(): KubernetesObject[] {
+    return Object.entries(SERVICES).flatMap(([name, plan]) => {
+      const pods = ["orders-0", "orders-1", "payments"].map((pod) => mesh.pod(pod)).filter((pod) => pod.name.startsWith(plan.app));
+      return endpointSlices(name, plan, pods);
+    });
+  }
+
+  describe("on their way to a Service", () => {
+    it.each([
+      ["IPv4", ORDERS.ipv4],
+      ["IPv6", ORDERS.ipv6],
+    ])("reach it by its address, over mutual TLS, whatever Host they claim (%s)", async (_family, address) => {
+      const answer = await mesh.call("web", { address, port: 80, path: `/${address}`, host: "payments" });
+      expect(answer).toMatchObject({ status: 200, body: expect.stringContaining('"upstream":"orders-') as unknown });
+      expect(JSON.parse(answer.body)).toMatchObject({ host: "payments", protocol: "HTTP/1.1" });
+      const { upstream } = JSON.parse(answer.body) as { readonly upstream: string };
+      expect(await mesh.logged(upstream, { path: `/${address}` })).toMatchObject({
+        peer: "spiffe://cluster.local/ns/shop/sa/web",
+        verdict: "allowed",
+        policy: "accesspolicy/shop/orders/reads",
+      });
+      expect(await mesh.logged("web", { path: `/${address}` })).toMatchObject({ workload: "shop/web", cluster: "outbound/shop/orders/80" });
+    });
+
+    it("are refused there by name", async () => {
+      expect((await mesh.call("web", { address: ORDERS.ipv4, port: 80, method: "POST", path: "/post" })).status).toBe(403);
+      expect(await mesh.logged("web", { path: "/post" })).toMatchObject({ status: 403 });
+    });
+
+    it("reach a server that speaks first", async () => {
+      const { heard } = await mesh.talk("web", { address: ORDERS.ipv4, port: 9000 });
+      expect(heard).toMatch(/^220 orders-/);
+    });
+
+    it("may speak HTTP/1, HTTP/2 or anything else on a port that does not say what it speaks", async () => {
+      for (const version of [1, 2] as const) {
+        const answer = await mesh.call("web", { address: ORDERS.ipv4, port: 7000, version });
+        expect(answer).toMatchObject({ status: 200 });
+      }
+      const grpc = { version: 2, method: "GET", path: "/grpc", headers: [["content-type", "application/grpc"]] } as const;
+      const answer = await mesh.call("web", { address: ORDERS.ipv4, port: 7000, ...grpc });
+      expect(JSON.parse(answer.body)).toMatchObject({ protocol: "HTTP/2.0" });
+      expect((await mesh.talk("web", { address: ORDERS.ipv4, port: 7100 })).heard).toMatch(/^220 orders-/);
+    });
+  });
+
+  describe("on their way to what they may not see", () => {
+    it("are told so where they speak HTTP", async () => {
+      for (const address of [PAYMENTS, ELSEWHERE]) {
+        const answer = await mesh.call("web", { address, port: 80, path: `/not-visible/${address}` });
+        expect(answer.status).toBe(403);
+        expect(await mesh.logged("web", { path: `/not-visible/${address}` })).toMatchObject({
+          verdict: "denied",
+          policy: "not-visible/shop/web",
+        });
+      }
+    });
+
+    it("are closed where they speak anything else, with the same name in the log", async () => {
+      const talk = await mesh.talk("web", { address: ELSEWHERE, port: 4444, say: "\u0016\u0003\u0001 not HTTP\n" });
+      expect(talk).toEqual(REFUSED);
+      expect(await mesh.logged("web", { destination: `${ELSEWHERE}:4444` })).toMatchObject({
+        verdict: "denied",
+        policy: "not-visible/shop/web",
+      });
+    });
+
+    it("are closed where they say nothing", async () => {
+      expect(await mesh.talk("web", { address: ELSEWHERE, port: 5432 })).toEqual(REFUSED);
+    });
+  });
+
+  describe("towards the pods of a headless Service", () => {
+    it.each(["orders-0", "orders-1"])("reach exactly %s, over mutual TLS", async (name) => {
+      const { addresses } = mesh.pod(name);
+      for (const address of [addresses.ipv4, addresses.ipv6]) {
+        const answer = await mesh.call("web", { address, port: APPLICATION.http, path: `/direct/${address}` });
+        expect(JSON.parse(answer.body)).toMatchObject({ upstream: name });
+        expect(await mesh.logged(name, { path: `/direct/${address}` })).toMatchObject({ peer: "spiffe://cluster.local/ns/shop/sa/web" });
+        expect((await mesh.talk("web", { address, port: APPLICATION.tcp })).heard).toBe(`220 ${name}\n`);
+      }
+    });
+  });
+
+  describe("that call themselves", () => {
+    it("meet their own policies by way of their Service", async () => {
+      for (const _attempt of [1, 2, 3, 4]) {
+        const answer = await mesh.call("orders-0", { address: ORDERS.ipv4, port: 80, path: "/hairpin" });
+        expect(answer.status).toBe(200);
+      }
+      expect(await mesh.logged("orders-0", { direction: "inbound", path: "/hairpin" })).toMatchObject({
+        peer: "spiffe://cluster.local/ns/shop/sa/orders",
+      });
+      expect((await mesh.call("orders-0", { address: ORDERS.ipv4, port: 80, method: "POST" })).status).toBe(403);
+    });
+
+    it("meet no sidecar at their own address", async () => {
+      const { ipv4, ipv6 } = mesh.pod("payments").addresses;
+      for (const address of [ipv4, ipv6, "127.0.0.1", "::1"])
+        expect((await mesh.call("payments", { address, port: APPLICATION.http })).status).toBe(200);
+    });
+  });
+
+  describe("called by a stranger", () => {
+    it("refuse requests and bytes on every port, declared or not", async () => {
+      const { ipv4, ipv6 } = mesh.pod("orders-0").addresses;
+      for (const address of [ipv4, ipv6]) {
+        for (const port of [APPLICATION.http, APPLICATION.detectedHttp])
+          expect(await mesh.call("stranger", { address, port })).toMatchObject({ status: 403 });
+        for (const port of [APPLICATION.tcp, APPLICATION.detectedTcp, APPLICATION.undeclared])
+          expect(await mesh.talk("stranger", { address, port, say: "anything\n" })).toEqual(REFUSED);
+      }
+    });
+
+    it("hand nothing on that was sent to the sidecar's own ports", async () => {
+      const { ipv4 } = mesh.pod("orders-0").addresses;
+      for (const port of [15001, 15006])
+        expect(await mesh.talk("stranger", { address: ipv4, port, say: "hello" })).toMatchObject({ heard: "" });
+      expect((await mesh.talk("stranger", { address: ipv4, port: 15000 })).outcome).toBe("ECONNREFUSED");
+      for (const port of [15001, 15006])
+        expect(await mesh.talk("orders-0", { address: "127.0.0.1", port, say: "hello" })).toMatchObject({ heard: "" });
+    });
+  });
+});
+
+const PROBES = [
+  { path: "/app/livez", port: APPLICATION.http, check: { kind: "http", scheme: "HTTP", path: "/healthz?full=1" } },
+  { path: "/app/readyz", port: APPLICATION.tcp, check: { kind: "tcp" }, periodSeconds: 1 },
+  { path: "/app/startupz", port: 9999, check: { kind: "tcp" }, periodSeconds: 1 },
+] as const;
