@@ -45,7 +45,7 @@ export function controlPlaneImage(built: string): Image {
       programs: [NODE],
       copies: [
         { from: built, to: "/app/dist" },
-        ...productionPackages(REPOSITORY).map((path) => ({ from: join(REPOSITORY, path), to: `/app/${path}`, only: isPartOfPackage })),
+        ...productionPackages(REPOSITORY).map((path) => packageAt(path)),
         TIME_ZONES,
       ],
       texts: systemFiles({ seawall: CONTROL_PLANE_UID }),
@@ -80,8 +80,8 @@ export function sidecarImage(): Image {
   };
 }
 
-/** Packages nested in a package are listed by themselves. */
-function isPartOfPackage(path: string): boolean {
-  const [, ...inner] = path.split("/node_modules/");
-  return inner.length === 1 && !path.endsWith("/node_modules");
+/** A package without those that are nested in it, which are listed by themselves. */
+function packageAt(path: string): Copied {
+  const from = join(REPOSITORY, path);
+  return { from, to: `/app/${path}`, only: (file) => !file.slice(from.length).split("/").includes("node_modules") };
 }
