@@ -1,9 +1,10 @@
 /** What a node leaves when it is ended, in whatever way: processes, mounts, control groups, a namespace, a folder. */
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, rmSync, rmdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { spawnSync } from "node:child_process";
 import { setTimeout as pause } from "node:timers/promises";
 import type { NetworkNamespace } from "./network.ts";
+import { nodeFolders } from "./node-files.ts";
 
 const CONTROL_GROUPS = "/sys/fs/cgroup";
 
@@ -28,10 +29,10 @@ export async function removeTraces(traces: Traces): Promise<void> {
     for (const id of processes) kill(id);
     await pause(50);
   }
+  removeContainerFiles(traces);
   for (const folder of controlGroupFolders(traces.controlGroup)) await removeControlGroup(folder);
   unmountBelow(traces.folder);
   traces.namespace.remove();
-  removeCniResults(traces.networkName);
   rmSync(traces.folder, { recursive: true, force: true });
 }
 
@@ -99,9 +100,20 @@ function unmountBelow(folder: string): void {
   for (const point of points) spawnSync("umount", ["--lazy", point]);
 }
 
-/** What the CNI library remembers of a pod that nobody removed. */
-function removeCniResults(networkName: string): void {
+/**
+ * What containerd keeps outside the folders that it was given: the sockets of its shims, and what the CNI library remembers
+ * of pods that nobody removed. Other containers of this machine have such files there too.
+ */
+function removeContainerFiles({ folder, networkName }: Traces): void {
+  const tasks = join(nodeFolders(folder).containerdState, "io.containerd.runtime.v2.task", "k8s.io");
+  for (const address of entriesOf(tasks).map((id) => join(tasks, id, "address"))) {
+    if (existsSync(address)) rmSync(readFileSync(address, "utf8").replace(/^unix:\/\//, ""), { force: true });
+  }
   const results = "/var/lib/cni/results";
-  if (!existsSync(results)) return;
-  for (const name of readdirSync(results)) if (name.startsWith(`${networkName}-`)) rmSync(join(results, name));
+  const sandboxes = entriesOf(results).flatMap((name) => new RegExp(`^${networkName}-([0-9a-f]{64})-`).exec(name)?.[1] ?? []);
+  for (const name of entriesOf(results)) if (sandboxes.some((id) => name.includes(id))) rmSync(join(results, name));
+}
+
+function entriesOf(folder: string): readonly string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
 }

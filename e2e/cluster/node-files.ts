@@ -74,6 +74,10 @@ function containerdConfig({ folders, pauseImage }: NodeFileOptions): string {
     "  restrict_oom_score_adj = true",
     // Pods' network namespaces are mounted below `state`, where tearing down finds them.
     "  netns_mounts_under_state_dir = true",
+    `[${cri}.containerd.runtimes.runc]`,
+    '  runtime_type = "io.containerd.runc.v2"',
+    `  [${cri}.containerd.runtimes.runc.options]`,
+    `    Root = ${JSON.stringify(join(folders.root, "runc"))}`,
     `[${cri}.cni]`,
     '  bin_dir = "/usr/lib/cni"',
     `  conf_dir = ${JSON.stringify(folders.cni)}`,
@@ -97,6 +101,9 @@ function kubeletConfig({ folders, controlGroup }: NodeFileOptions, resolvConf: s
     clusterDomain: "cluster.local",
     clusterDNS: [DNS_SERVICE],
     resolvConf,
+    // A kubelet removes the logs of pods that it does not know: two on one machine may not share a folder.
+    podLogsDir: join(folders.root, "pod-logs"),
+    volumePluginDir: join(folders.root, "volume-plugins"),
     // The machine's disk and memory are not the test's subject.
     evictionHard: { "memory.available": "50Mi", "nodefs.available": "0%", "imagefs.available": "0%" },
     imageGCHighThresholdPercent: 100,

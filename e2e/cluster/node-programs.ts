@@ -38,6 +38,7 @@ export function componentCommand(component: Component, options: ComponentOptions
         ...([program, kubeconfig, "--leader-elect=false", "--use-service-account-credentials=true"] as const),
         ...[`--service-account-private-key-file=${options.serviceAccountKey}`, `--root-ca-file=${options.apiServerCertificate}`],
         ...["--allocate-node-cidrs=false", `--cluster-cidr=${pods}`],
+        `--flex-volume-plugin-dir=${join(options.folders.root, "volume-plugins")}`,
       ];
     case "kube-scheduler":
       return [program, kubeconfig, "--leader-elect=false"];

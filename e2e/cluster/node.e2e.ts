@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { buildNamed } from "../../tools/images/build-images.ts";
@@ -10,6 +10,7 @@ import { bootCluster } from "./node.ts";
 import { tracesOf } from "./running-node.ts";
 
 const NAME = "selftest";
+const CNI_RESULTS = "/var/lib/cni/results";
 
 const POD = `
 apiVersion: v1
@@ -33,6 +34,15 @@ kind: Pod
 metadata: { name: client }
 spec: { containers: [{ name: app, image: "localhost/app:1", imagePullPolicy: Never }] }
 `;
+
+/** Files of the cluster's containers that no setting moves into its folder: shims' sockets, and what the CNI library remembers. */
+function outerFiles(): readonly string[] {
+  const tasks = join(tracesOf(NAME).folder, "containerd-state", "io.containerd.runtime.v2.task", "k8s.io");
+  const ids = readdirSync(tasks);
+  const sockets = ids.map((id) => readFileSync(join(tasks, id, "address"), "utf8").replace("unix://", ""));
+  const remembered = readdirSync(CNI_RESULTS).filter((name) => ids.some((id) => name.includes(id)));
+  return [...sockets, ...remembered.map((name) => join(CNI_RESULTS, name))];
+}
 
 /** What there is of the cluster on this machine. */
 function traces(): readonly string[] {
@@ -106,7 +116,10 @@ describe("a node on this machine", () => {
   it("leaves nothing on the machine's own network, and nothing at all when it ends", async () => {
     expect(spawnSync("ip", ["address"], { encoding: "utf8" }).stdout).not.toContain("192.0.2.10");
     expect(statSync(tracesOf(NAME).namespace.path).ino).not.toBe(statSync("/proc/self/ns/net").ino);
+    const outer = outerFiles();
+    expect(outer.filter((path) => existsSync(path)).length).toBeGreaterThanOrEqual(2);
     await cluster.stop();
     expect(traces()).toEqual([]);
+    expect(outer.filter((path) => existsSync(path))).toEqual([]);
   });
 });

@@ -132,7 +132,7 @@ class BootedNode extends RunningNode {
     }
     await this.apply(clusterDns());
     await this.#until("kubelet", "node", NODE_NAME);
-    await this.kubectl("wait", "--for=condition=Ready", `node/${NODE_NAME}`, "--timeout=90s");
+    await this.kubectl("wait", "--for=condition=Ready", `node/${NODE_NAME}`, "--timeout=180s");
     // Without these two, the first pod of a test would be refused or wait.
     await this.#until("kube-controller-manager", "serviceaccount", "default");
     await this.#until("kube-controller-manager", "configmap", "kube-root-ca.crt");

@@ -82,7 +82,7 @@ export class Program {
   }
 
   /** Polls until `holds` answers true. Throws when the program ends meanwhile or `timeoutMs` pass, with the end of its log. */
-  async until(what: string, holds: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+  async until(what: string, holds: () => Promise<boolean>, timeoutMs = 180_000): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     while (!(await holds())) {
       if (!this.isRunning) throw new Error(`${this.#options.name} ended before ${what}:\n${this.lastWords()}`);

@@ -10,7 +10,7 @@ import { type NodeFolders, nodeFolders } from "./node-files.ts";
 import { programFiles } from "./process.ts";
 
 const FOLDERS = "/var/lib/seawall-e2e";
-const RESTART_MS = 60_000;
+const RESTART_MS = 180_000;
 
 export function tracesOf(name: string): Traces {
   const full = `seawall-${name}`;
