@@ -1,13 +1,15 @@
 /** Services and pods that policies speak of and the input lacks, so that one policy alone can be translated. */
 import type { KubernetesObject } from "../../crds/core/object.ts";
-import type { HttpRoute } from "../../crds/http-route/index.ts";
+import { protocolOfRoutes } from "../../crds/core/route/services.ts";
+import type { MeshRoute } from "../../crds/routes.ts";
 import type { Mesh } from "../../controller/mesh/mesh.ts";
+import type { ServiceObject, ServicePortSpec } from "../../controller/model/kubernetes.ts";
 
 const LABEL = "seawall.dev/assumed";
 const CONTAINER_PORT = 8080;
 
 /** What has to be assumed for the mesh's policies and routes. */
-export function standIns(mesh: Mesh, routes: readonly HttpRoute[]): readonly KubernetesObject[] {
+export function standIns(mesh: Mesh, routes: readonly MeshRoute[]): readonly KubernetesObject[] {
   const { services, pods } = mesh.inventory;
   const missing = new Set<string>();
   const namespaces = new Set<string>();
@@ -20,10 +22,16 @@ export function standIns(mesh: Mesh, routes: readonly HttpRoute[]): readonly Kub
       else namespaces.add(scope.namespace ?? namespace);
     }
   }
-  for (const { metadata, spec } of routes) {
-    const namespace = metadata.namespace ?? "default";
-    for (const { name } of spec.parentRefs ?? []) missing.add(`${namespace}/${name}`);
-    for (const { backendRefs = [] } of spec.rules ?? []) for (const { name } of backendRefs) missing.add(`${namespace}/${name}`);
+  const ports = new Map<string, Map<number, ServicePortSpec>>();
+  for (const { kind, metadata, spec } of routes) {
+    const tcp = protocolOfRoutes(kind) === "TCP" ? { appProtocol: "tcp" } : {};
+    const refs = [...(spec.parentRefs ?? []), ...(spec.rules ?? []).flatMap(({ backendRefs = [] }) => backendRefs)];
+    for (const { namespace = metadata.namespace ?? "default", name, port = 80 } of refs) {
+      const key = `${namespace}/${name}`;
+      missing.add(key);
+      const known = ports.get(key) ?? new Map<number, ServicePortSpec>();
+      ports.set(key, known.set(port, { name: `port-${port}`, port, targetPort: "http", ...tcp }));
+    }
   }
   const isHere = (namespace: string, labels: Readonly<Record<string, string>>): boolean =>
     [...pods.entries()].some(
@@ -33,7 +41,10 @@ export function standIns(mesh: Mesh, routes: readonly HttpRoute[]): readonly Kub
   for (const key of [...missing].sort()) {
     if (services.has(key)) continue;
     const [namespace = "", name = ""] = key.split("/");
-    assumed.push(service(namespace, name), pod(namespace, name, { [LABEL]: name }, assumed.length));
+    assumed.push(
+      service(namespace, name, [...(ports.get(key)?.values() ?? [HTTP_PORT])]),
+      pod(namespace, name, { [LABEL]: name }, assumed.length),
+    );
     namespaces.delete(namespace);
   }
   for (const { namespace, labels } of labelled) {
@@ -45,9 +56,16 @@ export function standIns(mesh: Mesh, routes: readonly HttpRoute[]): readonly Kub
   return assumed;
 }
 
-function service(namespace: string, name: string): KubernetesObject {
-  const spec = { selector: { [LABEL]: name }, ports: [{ name: "http", port: 80, targetPort: "http" }] };
+const HTTP_PORT: ServicePortSpec = { name: "http", port: 80, targetPort: "http" };
+
+function service(namespace: string, name: string, ports: readonly ServicePortSpec[]): KubernetesObject {
+  const spec = { selector: { [LABEL]: name }, ports };
   return { apiVersion: "v1", kind: "Service", metadata: { name, namespace }, spec };
+}
+
+/** The ports of an assumed Service. */
+export function assumedPorts(assumed: KubernetesObject): readonly number[] {
+  return (assumed as ServiceObject & KubernetesObject).spec?.ports?.map(({ port }) => port) ?? [];
 }
 
 function pod(namespace: string, name: string, labels: Readonly<Record<string, string>>, index: number): KubernetesObject {

@@ -1,21 +1,18 @@
-import { create, fromBinary, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
+import { fromBinary, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { errorsOf } from "../../crds/core/violation.ts";
 import type { KubernetesObject } from "../../crds/core/object.ts";
-import type { HttpRoute } from "../../crds/http-route/index.ts";
 import type { Mesh } from "../../controller/mesh/mesh.ts";
-import { serviceVirtualHost } from "../../controller/mesh/outbound.ts";
-import type { SourceEntry } from "../../controller/model/source-entry.ts";
 import { envoyJson, yamlOf } from "../../xds-server/envoy/yaml.ts";
 import { registry } from "../../xds-server/envoy/registry.ts";
 import type { EncodedResource } from "../../xds-server/delta/feed.ts";
 import { ResourceSchema } from "../../xds-server/gen/envoy/service/discovery/v3/discovery_pb.js";
-import { RouteConfigurationSchema } from "../../xds-server/gen/envoy/config/route/v3/route_pb.js";
 import { CommandFailure } from "../command-failure.ts";
 import { say, type Terminal } from "../terminal.ts";
 import { offlineMesh } from "./offline-mesh.ts";
 import { readNamedManifests } from "./read-manifests.ts";
-import { standIns } from "./stand-ins.ts";
+import { assumedPorts, standIns } from "./stand-ins.ts";
+import { routesAmong, translateRoutes } from "./translate-routes.ts";
 
 export interface TranslateOptions {
   readonly file: readonly string[];
@@ -57,13 +54,17 @@ export async function translate(options: TranslateOptions, terminal: Terminal): 
     );
   }
   const offline = offlineMesh(entries, STAND_IN_KEYS);
-  const assumed = standIns(offline.mesh, routesOf(entries));
+  const routes = routesAmong(entries);
+  const assumed = standIns(offline.mesh, routes);
   offline.add(assumed);
-  for (const object of assumed) if (object.kind === "Service") say(terminal, `assumed: Service ${nameOf(object)} with one pod, on port 80`);
+  for (const object of assumed) {
+    if (object.kind === "Service")
+      say(terminal, `assumed: Service ${nameOf(object)} with one pod, on port ${assumedPorts(object).join(", ")}`);
+  }
   for (const uri of offline.keySets) say(terminal, `stand-in: the keys of ${uri}, which the control plane fetches`);
   const translated = withoutRepetition([
     ...inbound(offline.mesh, options),
-    ...(options.workload === undefined ? outbound(offline.mesh, entries) : []),
+    ...(options.workload === undefined ? translateRoutes(offline.mesh, routes) : []),
   ]);
   if (translated.length === 0) {
     const known = [...offline.mesh.inventory.workloads.entries()].map(([, { namespace, name }]) => `${namespace}/${name}`);
@@ -142,30 +143,6 @@ function decode({ entry, typeUrl }: EncodedResource): JsonObject[] {
   const schema = message === undefined ? undefined : registry.getMessage(message.$typeName);
   if (message === undefined || schema === undefined) return [];
   return [{ "@type": typeUrl, ...(envoyJson(schema, message) as Record<string, JsonValue>) }];
-}
-
-/** What HTTPRoutes do to the callers of their services. */
-function outbound(mesh: Mesh, entries: ReadonlyMap<string, SourceEntry>): Translated[] {
-  const parents = new Set(
-    routesOf(entries).flatMap(({ metadata, spec }) =>
-      (spec.parentRefs ?? []).map(({ name }) => `${metadata.namespace ?? "default"}/${name}`),
-    ),
-  );
-  return [...mesh.routes.http.entries()]
-    .filter(([, { ref }]) => parents.has(`${ref.namespace}/${ref.service}`))
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, { ref, routes }]): Translated => {
-      const virtualHosts = [serviceVirtualHost(ref, ref.namespace, routes)];
-      const message = create(RouteConfigurationSchema, { name: "outbound", virtualHosts });
-      const typed = { "@type": `type.googleapis.com/${RouteConfigurationSchema.typeName}` };
-      return { of: `callers of ${key}`, resource: { ...typed, ...envoyJson(RouteConfigurationSchema, message) } };
-    });
-}
-
-function routesOf(entries: ReadonlyMap<string, SourceEntry>): HttpRoute[] {
-  return [...entries].flatMap(([key, entry]) =>
-    key.startsWith("HTTPRoute/") && entry.state === "valid" ? [entry.object as HttpRoute] : [],
-  );
 }
 
 function nameOf({ metadata }: KubernetesObject): string {
