@@ -36,10 +36,10 @@ interface Ran {
 
 /** The webhooks answer from this process, so it must not stand still meanwhile. */
 async function kubectl(args: readonly string[], input?: object): Promise<Ran> {
-  const child = spawn(clusterProgram("kubectl"), ["--kubeconfig", apiServer.kubeconfig, ...args], {
-    stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
-  });
-  child.stdin?.end(stringify(input));
+  const child = spawn(clusterProgram("kubectl"), ["--kubeconfig", apiServer.kubeconfig, ...args]);
+  // Who needs no input may have ended before it comes.
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(input === undefined ? "" : stringify(input));
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
   return { status, stdout, stderr };

@@ -15,7 +15,9 @@ beforeAll(async () => {
   network = await twoNamespaces([8080, 9000, 15001, 15006, 15020, 15021, 15090], [53, 80, 5432]);
   await network.inPod("/usr/sbin/nft", redirectRules(EXCLUDED));
 });
-afterAll(() => network[Symbol.asyncDispose]());
+afterAll(async () => {
+  await network[Symbol.asyncDispose]();
+});
 
 describe.each(["ipv4", "ipv6"] as const)("over %s", (family) => {
   it.each([
