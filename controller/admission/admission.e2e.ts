@@ -104,7 +104,12 @@ afterAll(async () => {
 
 function pod(name: string, spec: object = {}, metadata: object = {}): object {
   const container = { name: "app", image: "shop/app", ports: [{ containerPort: 8080 }], readinessProbe: { httpGet: { port: 8080 } } };
-  return { apiVersion: "v1", kind: "Pod", metadata: { name, ...metadata }, spec: { serviceAccountName: "default", containers: [container], ...spec } };
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, ...metadata },
+    spec: { serviceAccountName: "default", containers: [container], ...spec },
+  };
 }
 
 function createPod(namespace: string, name: string, spec: object = {}, metadata: object = {}): Promise<Ran> {
