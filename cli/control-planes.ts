@@ -86,12 +86,18 @@ async function reachReplicas(cluster: Cluster): Promise<readonly Replica[]> {
   );
 }
 
-/** Those that answer, for whoever finds out by other means why the others do not. */
-export async function reachableReplicas(cluster: Cluster): Promise<readonly Replica[]> {
+export interface ReachableReplicas {
+  readonly replicas: readonly Replica[];
+  /** Why there are none. */
+  readonly trouble?: string;
+}
+
+/** For whoever goes on without replicas. */
+export async function reachableReplicas(cluster: Cluster): Promise<ReachableReplicas> {
   try {
-    return await reachReplicas(cluster);
-  } catch {
-    return [];
+    return { replicas: await reachReplicas(cluster) };
+  } catch (error) {
+    return { replicas: [], trouble: error instanceof Error ? error.message : String(error) };
   }
 }
 

@@ -20,9 +20,8 @@ export interface BugReportOptions extends ClusterOptions {
 export async function bugReport(options: BugReportOptions, terminal: Terminal): Promise<void> {
   await using cluster = await Cluster.connect(options, terminal);
   const now = new Date();
-  const replicas = await reachableReplicas(cluster);
   const { files, missing } = await collect(
-    { cluster, replicas, version: packageVersion(), now: now.getTime() },
+    { cluster, ...(await reachableReplicas(cluster)), version: packageVersion(), now: now.getTime() },
     { ...options, progress: (what) => say(terminal, `collecting ${what} ...`) },
   );
   const name = `seawall-bug-report-${now.toISOString().slice(0, 19).replaceAll(":", "-")}`;

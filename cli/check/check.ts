@@ -34,8 +34,7 @@ const OF_THE_MESH: readonly Check[] = [workloadsCheck, sidecarsCheck, policiesCh
 /** Prints what is well and what is not, with what to do. Returns 1 when something does not work. */
 export async function check(options: CheckOptions, terminal: Terminal): Promise<ExitCode> {
   await using cluster = await Cluster.connect(options, terminal);
-  const replicas = await reachableReplicas(cluster);
-  const installation = { cluster, replicas, version: packageVersion(), now: Date.now() };
+  const installation = { cluster, ...(await reachableReplicas(cluster)), version: packageVersion(), now: Date.now() };
   const checks = options.installation ? OF_THE_INSTALLATION : [...OF_THE_INSTALLATION, ...OF_THE_MESH];
   const found: Finding[] = [];
   for (const one of checks) {

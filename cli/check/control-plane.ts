@@ -9,7 +9,7 @@ const deploymentPath = `/apis/apps/v1/namespaces/${SEAWALL.namespace}/deployment
 
 export const controlPlaneCheck: Check = {
   area: "control plane",
-  async look({ cluster, version, replicas }) {
+  async look({ cluster, version, replicas, trouble }) {
     const { ok, warning, problem } = findingsAbout(this.area);
     const deployment = (await cluster.find(deploymentPath)) as KubeDeployment | undefined;
     if (deployment === undefined) {
@@ -43,8 +43,9 @@ export const controlPlaneCheck: Check = {
       const next = `kubectl -n ${SEAWALL.namespace} logs ${pod.metadata.name} --previous`;
       found.push(warning(`${pod.metadata.name} was restarted ${count(restarts(pod), "time")}`, next));
     }
-    if (ready > 0 && replicas.length === 0)
-      found.push(problem("no replica's admin port could be reached", "allow pods/portforward, and see the pods' log"));
+    if (ready > 0 && replicas.length === 0) {
+      found.push(problem(`no replica could be asked: ${trouble ?? "no reason given"}`, "all that follows was found out without them"));
+    }
     return found;
   },
 };
@@ -75,7 +76,7 @@ export const leaderCheck: Check = {
 export const readinessCheck: Check = {
   area: "replicas",
   async look({ replicas, now }: Installation) {
-    const { ok, warning, problem } = findingsAbout(this.area);
+    const { ok, warning, problem, unknown } = findingsAbout(this.area);
     const found: Finding[] = [];
     for (const { name, admin } of replicas) {
       const trouble = await admin.text("/readyz").then(
@@ -97,7 +98,14 @@ export const readinessCheck: Check = {
         );
       }
     }
-    return found.length > 0 ? found : [ok(`${count(replicas.length, "replica")} answer, and their clocks agree with this machine's`)];
+    if (replicas.length === 0) return [unknown("not looked at: no replica could be asked")];
+    return found.length > 0
+      ? found
+      : [
+          ok(
+            `${replicas.length === 1 ? "1 replica answers, and its" : `${replicas.length} replicas answer, and their`} clocks agree with this machine's`,
+          ),
+        ];
   },
 };
 

@@ -18,8 +18,10 @@ export interface Finding {
 /** What every check looks at. */
 export interface Installation {
   readonly cluster: Cluster;
-  /** Replicas whose admin port was reached; none when the control plane is down. */
+  /** Replicas whose admin port was reached. */
   readonly replicas: readonly Replica[];
+  /** Why none was reached. */
+  readonly trouble?: string;
   /** Of this command. */
   readonly version: string;
   /** Unix milliseconds. */

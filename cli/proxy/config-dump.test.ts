@@ -67,4 +67,53 @@ describe("what a sidecar runs against what it should run", () => {
     expect(Object.fromEntries(secrets)).toEqual({ identity: { kind: "own" } });
     expect([...compare(nothing, []).routes]).toEqual([]);
   });
+
+  it("misses an extension only where something that runs asks for it, in whichever of Envoy's sections that is", () => {
+    const ecds = (name: string) => ({
+      "@type": "type.googleapis.com/envoy.admin.v3.EcdsConfigDump",
+      ecds_filters: [{ version_info: "1", ecds_filter: { name } }],
+    });
+    const filters = ["http", "tcp", "away"].map((name) => ({ name, config_discovery: {} }));
+    const running = readConfigDump({
+      configs: [
+        ecds("http"),
+        ecds("tcp"),
+        {
+          "@type": "type.googleapis.com/envoy.admin.v3.ListenersConfigDump",
+          dynamic_listeners: [{ name: "inbound", active_state: { version_info: "1", listener: { filter_chains: [{ filters }] } } }],
+        },
+      ],
+    });
+    const names = ["http", "tcp", "away", "of-no-use"];
+    const { extensions } = compare(
+      running,
+      names.map((name) => intended("TypedExtensionConfig", name, "1")),
+    );
+    expect(Object.fromEntries(extensions)).toEqual({
+      http: { kind: "as-intended" },
+      tcp: { kind: "as-intended" },
+      away: { kind: "missing" },
+    });
+  });
+
+  it("takes endpoints that a cluster brings itself for that cluster's own", () => {
+    const cluster = (name: string, type: string) => ({ version_info: "1", cluster: { name, type } });
+    const endpoint = (name: string) => ({ endpoint_config: { cluster_name: name } });
+    const running = readConfigDump({
+      configs: [
+        {
+          "@type": "type.googleapis.com/envoy.admin.v3.ClustersConfigDump",
+          dynamic_active_clusters: [cluster("passthrough", "ORIGINAL_DST"), cluster("outbound", "EDS")],
+        },
+        {
+          "@type": "type.googleapis.com/envoy.admin.v3.EndpointsConfigDump",
+          dynamic_endpoint_configs: [endpoint("passthrough"), endpoint("outbound")],
+        },
+      ],
+    });
+    expect(Object.fromEntries(compare(running, []).endpoints)).toEqual({
+      passthrough: { kind: "own" },
+      outbound: { kind: "not-intended" },
+    });
+  });
 });

@@ -17,10 +17,11 @@ export type RunningConfig = Readonly<Record<ConfigPart, readonly RunningResource
 
 /** Reads the answer to `/config_dump?include_eds`. What the bootstrap itself holds is left out. */
 export function readConfigDump(dump: unknown): RunningConfig {
-  const section = (type: string, list: string): readonly Json[] => {
-    const found = records((dump as Json)["configs"]).find((config) => String(config["@type"]).endsWith(`.${type}`));
-    return records(found?.[list]);
-  };
+  // Envoy has one section of extensions for HTTP filters and another for network filters, both of one type.
+  const section = (type: string, list: string): readonly Json[] =>
+    records((dump as Json)["configs"])
+      .filter((config) => String(config["@type"]).endsWith(`.${type}`))
+      .flatMap((config) => records(config[list]));
   return {
     listeners: section("ListenersConfigDump", "dynamic_listeners").map((entry) => {
       const state = record(entry["active_state"]) ?? record(entry["warming_state"]) ?? {};
