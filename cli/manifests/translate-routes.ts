@@ -57,7 +57,7 @@ function routeTable({ ref, routes }: ServiceRoutes): JsonObject {
     virtualHosts: [serviceVirtualHost(ref, ref.namespace, routes)],
   });
   const type = `type.googleapis.com/${RouteConfigurationSchema.typeName}`;
-  return { "@type": type, ...(envoyJson<JsonObject>(RouteConfigurationSchema, message)) };
+  return { "@type": type, ...envoyJson(RouteConfigurationSchema, message) };
 }
 
 function connections(chain: TcpChain): JsonObject {
@@ -66,5 +66,5 @@ function connections(chain: TcpChain): JsonObject {
     typedConfig: any(TcpProxySchema, tcpProxyOf(chain, { statPrefix: "outbound" })),
   });
   const type = `type.googleapis.com/${TypedExtensionConfigSchema.typeName}`;
-  return { "@type": type, ...(envoyJson<JsonObject>(TypedExtensionConfigSchema, message)) };
+  return { "@type": type, ...envoyJson(TypedExtensionConfigSchema, message) };
 }
