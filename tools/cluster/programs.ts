@@ -49,6 +49,7 @@ export const PACKAGED_PROGRAMS: readonly PackagedProgram[] = [
   { file: "/usr/sbin/nft", package: "nftables" },
   { file: "/bin/ip", package: "iproute2" },
   { file: "/bin/mount", package: "mount" },
+  { file: "/sbin/sysctl", package: "procps" },
   { file: "/usr/bin/nsenter", package: "util-linux" },
   { file: "/usr/bin/tcpdump", package: "tcpdump" },
   { file: "/bin/busybox", package: "busybox-static" },
