@@ -11,14 +11,13 @@ import { type Collection, SINGLETON, type SingletonKey, type TransformContext } 
 import type { Graph } from "../collections/graph.ts";
 import { spiffeId } from "../model/identity.ts";
 import { outboundName, servicePortKey, type ServicePortRef } from "../model/service.ts";
-import type { Workload } from "../model/workload.ts";
 import type { Inventory } from "./inventory.ts";
 import { outboundClusters } from "./outbound.ts";
 import { MESH, resource, resourceId, sameResource } from "./resources.ts";
-import { EVERYONE } from "./audience.ts";
 import type { Backend } from "./service-ports.ts";
 import { consumerKey, type RouteTables } from "./service-routes.ts";
 import type { MeshSettings } from "./settings.ts";
+import { visibleServices } from "./visibility.ts";
 
 export interface OutboundResources {
   readonly resources: readonly Collection<ResourceId, EncodedResource>[];
@@ -62,20 +61,7 @@ export function outboundResources(
     { equal: sameResource },
   );
 
-  const backendsByAudience = graph.index("backends-by-audience", backends, (backend) => backend.audience);
-  const podsByIdentity = graph.index("workloads-by-identity", inventory.workloads, (workload) => [identityOf(workload)]);
-  const visible = graph.derive(
-    "visible-services",
-    graph.groups("identities", podsByIdentity),
-    (_members, identity, context): readonly ServicePortRef[] => {
-      const namespace = identity.split("/", 1)[0] ?? "";
-      const refs = new Map<string, ServicePortRef>();
-      for (const audience of [EVERYONE, `${namespace}/*`, identity]) {
-        for (const backend of context.fetchIndex(backendsByAudience, audience)) refs.set(servicePortKey(backend.ref), backend.ref);
-      }
-      return [...refs].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ref]) => ref);
-    },
-  );
+  const visible = visibleServices(graph, inventory, backends, routes);
 
   /** Where the routes that callers of the namespace meet lead to. */
   const routeBackends = (ref: ServicePortRef, namespace: string, context: TransformContext): readonly ServicePortRef[] => {
@@ -101,11 +87,6 @@ export function outboundResources(
   });
 
   return { resources: [clusters, endpoints], visible, layers };
-}
-
-/** `namespace/service account`. */
-export function identityOf(workload: Pick<Workload, "namespace" | "serviceAccount">): string {
-  return `${workload.namespace}/${workload.serviceAccount}`;
 }
 
 /** The identities that may answer for a service. Without any there is nobody to trust: a name that no certificate has. */

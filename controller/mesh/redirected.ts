@@ -18,7 +18,7 @@ import { UNDECLARED_PORTS, type Workload } from "../model/workload.ts";
 import { byteFilters, portChains } from "./inbound-listener.ts";
 import { h2cName, inboundName } from "./inbound.ts";
 import type { MeshParts, PodConfigurations } from "./mesh-parts.ts";
-import { identityOf, visibleLayer } from "./outbound-resources.ts";
+import { visibleLayer } from "./outbound-resources.ts";
 import { bytesClusterName, isTunnelled } from "./outbound.ts";
 import { directDestinations } from "./redirected-direct.ts";
 import {
@@ -39,6 +39,7 @@ import { type IdentifiedResource, MESH, resource, resourceId, sameResource, work
 import type { ServicePortOf } from "./service-ports.ts";
 import { consumerKey, type TcpChain } from "./service-routes.ts";
 import { defaultAccess } from "./settings.ts";
+import { identityOf } from "./visibility.ts";
 
 export function redirectedPods(graph: Graph, parts: MeshParts): PodConfigurations {
   const { inventory } = parts;

@@ -19,7 +19,7 @@ import type { WorkloadPort } from "../model/workload.ts";
 import { inboundListenerBytes } from "./inbound-listener.ts";
 import { inboundName } from "./inbound.ts";
 import type { MeshParts, PodConfigurations } from "./mesh-parts.ts";
-import { identityOf, visibleLayer } from "./outbound-resources.ts";
+import { visibleLayer } from "./outbound-resources.ts";
 import {
   isTunnelled,
   OUTBOUND,
@@ -31,6 +31,7 @@ import {
 } from "./outbound.ts";
 import { type IdentifiedResource, resource, resourceId, sameResource, serializedResource, workloadLayer } from "./resources.ts";
 import { consumerKey, type ServiceRoutes } from "./service-routes.ts";
+import { identityOf } from "./visibility.ts";
 
 export interface StandalonePods extends PodConfigurations {
   /** The loopback port of every TCP service port, the same at every pod, on the pod's own address. */

@@ -144,7 +144,7 @@ describe("pods whose traffic is redirected", () => {
 
   describe("that call themselves", () => {
     it("meet their own policies by way of their Service", async () => {
-      for (const _attempt of [1, 2, 3, 4]) {
+      for (let attempt = 0; attempt < 4; attempt++) {
         const answer = await mesh.call("orders-0", { address: ORDERS.ipv4, port: 80, path: "/hairpin" });
         expect(answer.status).toBe(200);
       }
