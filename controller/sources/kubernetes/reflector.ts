@@ -52,7 +52,7 @@ export const DEFAULT_TIMING: WatchTiming = {
   pageSize: 500,
   watchSeconds: 300,
   stallMs: 150_000,
-  absentMs: 5_000,
+  absentMs: 15_000,
   backoff: { firstMs: 200, mostMs: 15_000 },
 };
 
