@@ -126,7 +126,7 @@ class Connection {
       },
     );
     const metadata = new Metadata();
-    metadata.set("authorization", `Bearer ${token}`);
+    metadata.set("authorization", `Bearer ${token.trim()}`);
     this.#call = this.#client.makeClientStreamRequest<AcknowledgementMessage, undefined>(
       REPORT_PATH,
       (message) => Buffer.from(JSON.stringify(message)),

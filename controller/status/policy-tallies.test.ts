@@ -130,7 +130,7 @@ describe("the leader's tallies", () => {
         for (const [key, report] of fromScratch()) expect(tallies.report(key)).toEqual(report);
         expect(mesh.faults).toEqual([]);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
