@@ -1,11 +1,11 @@
 /**
  * Runs the Gateway API's mesh conformance suite against a cluster in which Seawall is installed:
  *
- *     node e2e/conformance/run.ts [--kubeconfig FILE] [--import "COMMAND"] [--report FILE] [--test NAME] [--access Deny]
+ *     node e2e/conformance/run.ts [--kubeconfig FILE] [--import "COMMAND"] [--report FILE] [--test NAME] [--access Allow|Deny]
  *
  * `--import` is a command that takes an image archive as its last argument and brings it to the cluster's nodes, such as
- * `kind load image-archive`. With `--access Deny` the mesh denies by default for the time of the run, and an AccessPolicy lets the
- * suite's own pods call each other. Exits with 0 when the suite passes.
+ * `kind load image-archive`. `--access` is the default access that the mesh has for the time of the run; under Deny AccessPolicies let
+ * the suite's own pods call each other. Exits with 0 when the suite passes.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -18,7 +18,7 @@ import { buildEchoImage } from "./echo-image.ts";
 import { CLAIMED, PROFILES } from "./features.ts";
 import { gatewayApi } from "./gateway-api.ts";
 import { type ConformancePrograms, conformancePrograms } from "./programs.ts";
-import { underDeny } from "./under-deny.ts";
+import { type DefaultAccess, underAccess } from "./under-access.ts";
 
 export interface ConformanceOptions {
   readonly kubeconfig: string;
@@ -28,7 +28,8 @@ export interface ConformanceOptions {
   readonly report?: string;
   /** Only this test. */
   readonly test?: string;
-  readonly access?: "Deny";
+  /** The default access of the mesh for the time of the run; as it is, unless given. */
+  readonly access?: DefaultAccess;
 }
 
 /** Installs the Gateway API's CRDs, brings the suite's image and runs it. Resolves to whether it passed. */
@@ -42,7 +43,7 @@ export async function runConformance(options: ConformanceOptions): Promise<boole
   }
   run([clusterProgram("kubectl"), "--kubeconfig", kubeconfig, "apply", "--server-side", "--force-conflicts", "-f", release.crds]);
   const suite = (): Promise<boolean> => runSuite(programs, options);
-  return options.access === "Deny" ? underDeny(kubeconfig, suite) : suite();
+  return options.access === undefined ? suite() : underAccess(kubeconfig, options.access, suite);
 }
 
 async function runSuite(programs: ConformancePrograms, { kubeconfig, report, test }: ConformanceOptions): Promise<boolean> {
@@ -99,13 +100,14 @@ if (import.meta.main) {
     });
     const kubeconfig = values.kubeconfig ?? process.env["KUBECONFIG"];
     if (kubeconfig === undefined) throw new Error("which cluster? Give --kubeconfig or set KUBECONFIG");
-    if (values.access !== undefined && values.access !== "Deny") throw new Error("--access is Deny, or left out");
+    const { access } = values;
+    if (access !== undefined && access !== "Allow" && access !== "Deny") throw new Error("--access is Allow or Deny, or left out");
     const passed = await runConformance({
       kubeconfig,
       ...(values.import === undefined ? {} : { importImage: values.import.split(/\s+/) }),
       ...(values.report === undefined ? {} : { report: resolve(values.report) }),
       ...(values.test === undefined ? {} : { test: values.test }),
-      ...(values.access === undefined ? {} : { access: values.access }),
+      ...(access === undefined ? {} : { access }),
     });
     process.exitCode = passed ? 0 : 1;
   } catch (error) {

@@ -1,4 +1,4 @@
-/** The suite under a mesh that denies by default, with the policy that its users would write. */
+/** The suite under a mesh of another default access; where it denies, with the policies that users of the suite would write. */
 import { spawnSync } from "node:child_process";
 import { clusterProgram } from "../../tools/cluster/fetch-cluster-tools.ts";
 
@@ -21,8 +21,10 @@ function policies(): object[] {
   ]);
 }
 
-/** Does `act` while the mesh denies by default; then makes the mesh what it was. */
-export async function underDeny<Result>(kubeconfig: string, act: () => Promise<Result>): Promise<Result> {
+export type DefaultAccess = "Allow" | "Deny";
+
+/** Does `act` while the mesh has this default; then makes the mesh what it was. */
+export async function underAccess<Result>(kubeconfig: string, access: DefaultAccess, act: () => Promise<Result>): Promise<Result> {
   const kubectl = (args: readonly string[], input?: string): string => {
     const { status, stdout, stderr } = spawnSync(clusterProgram("kubectl"), ["--kubeconfig", kubeconfig, ...args], {
       encoding: "utf8",
@@ -31,17 +33,17 @@ export async function underDeny<Result>(kubeconfig: string, act: () => Promise<R
     if (status !== 0) throw new Error(`kubectl ${args.join(" ")}: ${stderr.trim()}`);
     return stdout;
   };
-  const setDefault = (access: string): void =>
-    void kubectl(["patch", "meshconfig", "mesh", "--type=merge", "--patch", JSON.stringify({ spec: { access: { default: access } } })]);
+  const setDefault = (wanted: string | null): void =>
+    void kubectl(["patch", "meshconfig", "mesh", "--type=merge", "--patch", JSON.stringify({ spec: { access: { default: wanted } } })]);
 
   const before = kubectl(["get", "meshconfig", "mesh", "--output=jsonpath={.spec.access.default}"]);
-  kubectl(["apply", "--filename=-"], JSON.stringify({ apiVersion: "v1", kind: "List", items: policies() }));
-  setDefault("Deny");
+  if (access === "Deny") kubectl(["apply", "--filename=-"], JSON.stringify({ apiVersion: "v1", kind: "List", items: policies() }));
+  setDefault(access);
   try {
     return await act();
   } finally {
-    setDefault(before === "" ? "Deny" : before);
-    kubectl(["delete", "accesspolicy", "conformance", "--namespace", NAMESPACES[0] ?? "", "--ignore-not-found"]);
-    kubectl(["delete", "accesspolicy", "conformance", "--namespace", NAMESPACES[1] ?? "", "--ignore-not-found"]);
+    setDefault(before === "" ? null : before);
+    for (const namespace of NAMESPACES)
+      kubectl(["delete", "accesspolicy", "conformance", `--namespace=${namespace}`, "--ignore-not-found"]);
   }
 }
