@@ -21,7 +21,7 @@ export async function bugReport(options: BugReportOptions, terminal: Terminal): 
   await using cluster = await Cluster.connect(options, terminal);
   const now = new Date();
   const { files, missing } = await collect(
-    { cluster, ...(await reachableReplicas(cluster)), version: packageVersion(), now: now.getTime() },
+    { cluster, ...(await reachableReplicas(cluster)), version: packageVersion(), now: now.getTime(), sinceMs: 3_600_000 },
     { ...options, progress: (what) => say(terminal, `collecting ${what} ...`) },
   );
   const name = `seawall-bug-report-${now.toISOString().slice(0, 19).replaceAll(":", "-")}`;

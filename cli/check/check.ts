@@ -18,6 +18,8 @@ import { wouldBeRefusalsCheck } from "./would-be-refusals.ts";
 export interface CheckOptions extends ClusterOptions {
   /** Only what the chart installs, not who uses it. */
   readonly installation: boolean;
+  /** Milliseconds. */
+  readonly since: number;
   readonly output: OutputFormat;
 }
 
@@ -34,7 +36,13 @@ const OF_THE_MESH: readonly Check[] = [workloadsCheck, sidecarsCheck, policiesCh
 /** Prints what is well and what is not, with what to do. Returns 1 when something does not work. */
 export async function check(options: CheckOptions, terminal: Terminal): Promise<ExitCode> {
   await using cluster = await Cluster.connect(options, terminal);
-  const installation = { cluster, ...(await reachableReplicas(cluster)), version: packageVersion(), now: Date.now() };
+  const installation = {
+    cluster,
+    ...(await reachableReplicas(cluster)),
+    version: packageVersion(),
+    now: Date.now(),
+    sinceMs: options.since,
+  };
   const checks = options.installation ? OF_THE_INSTALLATION : [...OF_THE_INSTALLATION, ...OF_THE_MESH];
   const found: Finding[] = [];
   for (const one of checks) {

@@ -26,6 +26,8 @@ export interface Installation {
   readonly version: string;
   /** Unix milliseconds. */
   readonly now: number;
+  /** How many milliseconds back access logs are read. */
+  readonly sinceMs: number;
 }
 
 export interface Check {

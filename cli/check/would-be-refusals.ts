@@ -1,10 +1,10 @@
 /** What is permitted today only because it is audited: the calls that would be refused under Deny, from the sidecars' access logs. */
 import type { Cluster } from "../cluster/cluster.ts";
 import { hasSidecar, isRunning, type KubeObject, type KubePod, SEAWALL } from "../cluster/objects.ts";
+import { describeDuration } from "../duration.ts";
 import { type Check, count, type Finding, findingsAbout, some } from "./finding.ts";
 
-/** How far back the logs are read, of how many pods, and how much of each. */
-const WINDOW_SECONDS = 3_600;
+/** Of how many pods the logs are read, and how much of each. */
 const LARGEST_SAMPLE = 100;
 const LINES = 2_000;
 const AT_ONCE = 8;
@@ -23,18 +23,18 @@ export interface WouldBeRefusal {
 
 export const wouldBeRefusalsCheck: Check = {
   area: "audit",
-  async look({ cluster }) {
+  async look({ cluster, sinceMs }) {
     const { ok, warning } = findingsAbout(this.area);
     const pods = await injectedPods(cluster);
     const read = pods.slice(0, LARGEST_SAMPLE);
     const lines: string[] = [];
     for (let start = 0; start < read.length; start += AT_ONCE) {
-      const logs = await Promise.all(read.slice(start, start + AT_ONCE).map((pod) => sidecarLog(cluster, pod)));
+      const logs = await Promise.all(read.slice(start, start + AT_ONCE).map((pod) => sidecarLog(cluster, pod, sinceMs)));
       lines.push(...logs.flatMap((log) => log.split("\n")));
     }
     const sample = read.length < pods.length ? ` (${read.length} of ${pods.length} pods were looked at)` : "";
     const refusals = wouldBeRefusals(lines);
-    if (refusals.length === 0) return [ok(`no call of the last hour would be refused by what is audited${sample}`)];
+    if (refusals.length === 0) return [ok(`no call of the last ${describeDuration(sinceMs)} would be refused by what is audited${sample}`)];
     return refusals.map(({ caller, workload, policy, calls, operations }): Finding =>
       warning(
         `${caller} at ${workload}: ${count(calls, "call")} that ${policy} would refuse: ${some(operations)}${sample}`,
@@ -101,10 +101,10 @@ async function injectedPods(cluster: Cluster): Promise<readonly KubePod[]> {
   return lists.flat().filter((pod) => hasSidecar(pod) && isRunning(pod));
 }
 
-async function sidecarLog(cluster: Cluster, { metadata }: KubePod): Promise<string> {
+async function sidecarLog(cluster: Cluster, { metadata }: KubePod, sinceMs: number): Promise<string> {
   const log = await cluster.api.get({
     path: `/api/v1/namespaces/${metadata.namespace ?? "default"}/pods/${metadata.name}/log`,
-    query: { container: SEAWALL.sidecarContainer, sinceSeconds: String(WINDOW_SECONDS), tailLines: String(LINES) },
+    query: { container: SEAWALL.sidecarContainer, sinceSeconds: String(Math.max(1, Math.ceil(sinceMs / 1_000))), tailLines: String(LINES) },
   });
   return typeof log === "string" ? log : "";
 }
