@@ -14,6 +14,7 @@ import { CA_SECRET } from "./ca-secret.ts";
 import { type CaSecretState, type ClusterAuthority, type ClusterAuthorityOptions, openClusterAuthority } from "./cluster-authority.ts";
 import type { StoredObject } from "./stored-object.ts";
 import { Election } from "./testing/election.ts";
+import { recordingApi } from "./testing/recording-api.ts";
 import { until } from "./testing/until.ts";
 import { trustConfigMap, trustData } from "./trust-config-map.ts";
 
@@ -48,23 +49,28 @@ interface Replica extends ClusterAuthority {
   readonly election: Election;
   readonly log: readonly string[];
   readonly states: readonly CaSecretState[];
+  /** What it changed after its start. */
+  readonly writes: () => readonly string[];
 }
 
 async function replica(namespace: string, options: Partial<ClusterAuthorityOptions> & { leading?: boolean } = {}): Promise<Replica> {
   const election = new Election(options.leading ?? false);
   const log: string[] = [];
   const states: CaSecretState[] = [];
+  const calls: string[] = [];
   const opened = await openClusterAuthority({
-    ...{ api, namespace, trustDomain: "cluster.local", leadership: election },
+    ...{ api: recordingApi(api, calls), namespace, trustDomain: "cluster.local", leadership: election },
     log: (level, line) => log.push(`${level}: ${line}`),
     onSecretState: (state) => states.push(state),
     ...options,
   });
   open.push(opened);
-  return Object.assign(opened, { election, log, states });
+  calls.length = 0;
+  return Object.assign(opened, { election, log, states, writes: () => calls.filter((call) => !/^(get|watch) /.test(call)) });
 }
 
-const pathOf = (namespace: string): string => `/api/v1/namespaces/${namespace}/secrets/${CA_SECRET}`;
+const collectionOf = (namespace: string): string => `/api/v1/namespaces/${namespace}/secrets`;
+const pathOf = (namespace: string): string => `${collectionOf(namespace)}/${CA_SECRET}`;
 
 function secretOf(namespace: string): Promise<StoredObject | undefined> {
   return api.get({ path: pathOf(namespace) }).then(
@@ -169,6 +175,7 @@ describe("a Secret that is deleted while the control plane runs", () => {
     expect(await secretOf(namespace)).toBeUndefined();
     other.election.decide(true);
     await until(() => one.secretState === "in-use");
+    expect([one.writes(), other.writes()]).toEqual([[], [`create ${collectionOf(namespace)}`]]);
     expect((await replica(namespace)).authority.trust).toEqual(one.authority.trust);
   });
 
@@ -299,7 +306,25 @@ describe("the intermediate", () => {
       () => clock.advance(SECOND),
     );
     expect(follower.authority.trust).toEqual(root);
+    expect([leader.writes(), follower.writes()]).toEqual([[`replace ${pathOf(namespace)}`], []]);
     expect(new X509Certificate(after).validToDate.getTime()).toBeGreaterThan(new X509Certificate(before).validToDate.getTime());
+  });
+
+  it("is not renewed in a Secret that has become another mesh's", async () => {
+    const [namespace, elsewhere] = [await newNamespace(), await newNamespace()];
+    const clock = new FakeClock(Date.now());
+    const leader = await replica(namespace, { clock });
+    await replica(elsewhere);
+    const foreign = (await secretOf(elsewhere))!.data!;
+    await overwrite(namespace, foreign);
+    await until(() => leader.secretState === "unusable");
+    clock.skip(leader.authority.renewalDue - clock.now() + DAY);
+    leader.election.decide(true);
+    await until(
+      () => leader.log.some((line) => line.includes("could not be brought up to date")),
+      () => clock.advance(SECOND),
+    );
+    expect((await secretOf(namespace))!.data).toEqual(foreign);
   });
 
   it("is made again where it was removed", async () => {

@@ -3,9 +3,10 @@ import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, SignJWT } from "jose";
 import { type ApiServer, startApiServer } from "../../../e2e/cluster/api-server.ts";
+import { recordingApi } from "../../cluster-state/testing/recording-api.ts";
 import type { Source } from "../../collections/collection.ts";
 import { Graph } from "../../collections/graph.ts";
-import type { ApiRequest, KubernetesApi } from "../../kubernetes/api.ts";
+import type { KubernetesApi } from "../../kubernetes/api.ts";
 import { connectKubernetes, type KubernetesConnection } from "../../kubernetes/connect.ts";
 import type { KnownPod } from "../live-pods.ts";
 
@@ -16,7 +17,7 @@ export class TokenCluster implements AsyncDisposable {
   readonly #graph = new Graph({ onError: () => undefined });
   /** The pods that the mesh has seen: {@link see} and {@link unsee}. */
   readonly pods: Source<string, KnownPod>;
-  /** The API server's answers, by method and path, in order. */
+  /** What was asked of the API server over {@link api}. */
   readonly calls: string[] = [];
   readonly api: KubernetesApi;
   readonly #serviceAccounts = new Set<string>();
@@ -27,20 +28,7 @@ export class TokenCluster implements AsyncDisposable {
     this.#connection = connection;
     this.pods = this.#graph.source("pods");
     this.pods.markSynced();
-    const { api } = connection;
-    const seen = <Result>(method: string, { path }: ApiRequest, answer: Promise<Result>): Promise<Result> => {
-      this.calls.push(`${method} ${path}`);
-      return answer;
-    };
-    this.api = {
-      server: api.server,
-      get: (request) => seen("get", request, api.get(request)),
-      create: (request, object) => seen("create", request, api.create(request, object)),
-      replace: (request, object) => api.replace(request, object),
-      patch: (request, type, patch) => api.patch(request, type, patch),
-      delete: (request) => api.delete(request),
-      watch: (request, onEvent) => api.watch(request, onEvent),
-    };
+    this.api = recordingApi(connection.api, this.calls);
   }
 
   static async start(): Promise<TokenCluster> {
