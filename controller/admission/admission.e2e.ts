@@ -129,7 +129,7 @@ describe("a pod in a namespace of the mesh", () => {
     const { stdout, stderr } = await createPod("shop", "web", { initContainers: [{ name: "migrate", image: "shop/migrate" }] });
     expect(stderr).toBe("");
     const { metadata, spec } = parse(stdout) as StoredPod;
-    expect(metadata.annotations).toEqual({ "seawall.dev/injected": "0.1.0" });
+    expect(metadata.annotations).toMatchObject({ "seawall.dev/injected": "0.1.0" });
     expect(spec.initContainers?.map(({ name }) => name)).toEqual(["seawall-redirect", "seawall-proxy", "migrate"]);
     expect(spec.containers[0]?.readinessProbe?.httpGet).toEqual({ path: "/app/readyz", port: 15020, scheme: "HTTP" });
   });

@@ -8,9 +8,6 @@ import { REDIRECT_CONTAINER, SIDECAR_CONTAINER, TOKEN_VOLUME } from "./sidecar-c
 /** On a pod, `"false"` as annotation or label: no sidecar. */
 export const OPT_OUT = "seawall.dev/inject";
 
-/** On an injected pod: the version of Seawall that injected it. */
-export const INJECTED = "seawall.dev/injected";
-
 /** Ports that belong to the sidecar, with room for those of later versions. */
 const FIRST_PORT = 15000;
 const LAST_PORT = 15090;
@@ -28,7 +25,6 @@ export function skipped(pod: PodTemplate, namespace: string, systemNamespace: st
   if (metadata.annotations?.[OPT_OUT] === "false" || metadata.labels?.[OPT_OUT] === "false") {
     return { reason: `it says ${OPT_OUT}: "false"`, unexpected: false };
   }
-  if (isInjected(pod)) return { reason: "it has its sidecar already", unexpected: false };
   if (spec.hostNetwork === true) {
     return {
       reason: "it has no sidecar since it uses the node's network: policies do not protect it, and it has no identity in the mesh",
@@ -39,12 +35,6 @@ export function skipped(pod: PodTemplate, namespace: string, systemNamespace: st
     return { reason: "it has no sidecar since it is for Windows: policies do not protect it", unexpected: true };
   }
   return undefined;
-}
-
-/** A pod that was injected before, in the same request or in its manifest's past life. */
-function isInjected({ metadata = {}, spec = {} }: PodTemplate): boolean {
-  const names = new Set((spec.initContainers ?? []).map(({ name }) => name));
-  return metadata.annotations?.[INJECTED] !== undefined && names.has(REDIRECT_CONTAINER) && names.has(SIDECAR_CONTAINER);
 }
 
 /** Everything about a pod that would let it pass by its sidecar, or stand in its way. */

@@ -29,6 +29,11 @@ interface Bootstrap {
 
 const POD: PodTemplate = { metadata: { name: "app" }, spec: { containers: [{ name: "app" }] } };
 
+const PROBED: PodTemplate = {
+  metadata: { name: "app" },
+  spec: { containers: [{ name: "app", livenessProbe: { httpGet: { port: 8080 } } }] },
+};
+
 function injected(pod: PodTemplate, settings = SETTINGS): PodTemplate {
   const injection = injectPod(pod, "shop", settings);
   if (injection.kind !== "injected") throw new Error(JSON.stringify(injection));
@@ -36,12 +41,34 @@ function injected(pod: PodTemplate, settings = SETTINGS): PodTemplate {
 }
 
 describe("an injected pod", () => {
-  it("is left alone the second time", () => {
-    expect(injectPod(injected(POD), "shop", SETTINGS)).toEqual({
-      kind: "skipped",
-      reason: "it has its sidecar already",
-      unexpected: false,
-    });
+  it("is the same the second time", () => {
+    const once = injected(PROBED);
+    expect(podPatch(once, injected(once))).toEqual([]);
+  });
+
+  it("is redone for what another webhook added in between", () => {
+    const once = injected(PROBED);
+    const late = { name: "late", readinessProbe: { httpGet: { port: 7070 } } };
+    const spec = {
+      ...once.spec,
+      containers: [...(once.spec?.containers ?? []), late],
+      initContainers: [{ name: "first" }, ...(once.spec?.initContainers ?? [])],
+    };
+    const twice = injected({ ...once, spec });
+    expect(twice.spec?.initContainers?.map(({ name }) => name)).toEqual(["seawall-redirect", "seawall-proxy", "first"]);
+    expect(twice.spec?.containers?.[1]?.readinessProbe?.httpGet).toEqual({ path: "/late/readyz", port: 15020, scheme: "HTTP" });
+    const asked = JSON.parse(twice.metadata?.annotations?.["seawall.dev/probes"] ?? "") as { port: number }[];
+    expect(asked.map(({ port }) => port)).toEqual([8080, 7070]);
+    expect(twice.spec?.volumes).toHaveLength(1);
+  });
+
+  it("is refused when its record of probes is somebody else's", () => {
+    const once = injected(PROBED);
+    const forged = {
+      ...once,
+      metadata: { ...once.metadata, annotations: { ...once.metadata?.annotations, "seawall.dev/probes": "[{}]" } },
+    };
+    expect(injectPod(forged, "shop", SETTINGS)).toMatchObject({ kind: "refused", violations: [{ reason: "Malformed" }] });
   });
 
   it("is not believed to be one because it says so", () => {

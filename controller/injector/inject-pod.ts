@@ -4,7 +4,8 @@
  */
 import type { Violation } from "../../crds/core/violation.ts";
 import { workloadName } from "../model/workload.ts";
-import { INJECTED, obstacles, skipped } from "./eligibility.ts";
+import { INJECTED, PROBES, withoutInjection } from "./earlier-injection.ts";
+import { obstacles, skipped } from "./eligibility.ts";
 import { readExclusions, together } from "./exclusions.ts";
 import type { InjectionSettings } from "./injection-settings.ts";
 import type { Container, PodTemplate } from "./pod-template.ts";
@@ -22,15 +23,17 @@ export type Injection =
 export function injectPod(pod: PodTemplate, namespace: string, settings: InjectionSettings): Injection {
   const skip = skipped(pod, namespace, settings.systemNamespace);
   if (skip !== undefined) return { kind: "skipped", ...skip };
-  const violations = obstacles(pod);
-  const { metadata = {}, spec = {} } = pod;
+  const violations: Violation[] = [];
+  const restored = withoutInjection(pod, violations);
+  const { metadata = {}, spec = {} } = restored.pod;
+  violations.push(...obstacles(restored.pod));
   const annotations = metadata.annotations ?? {};
   const excluded = together(settings.excluded, readExclusions(annotations, violations));
   if (violations.length > 0) return { kind: "refused", violations };
 
-  const unredirected = new Set(excluded.inboundPorts);
+  const context = { unredirected: new Set(excluded.inboundPorts), earlier: restored.probes };
   const rewrite = (containers: readonly Container[] = []): readonly ReturnType<typeof rewriteProbes>[] =>
-    containers.map((container) => rewriteProbes(container, unredirected));
+    containers.map((container) => rewriteProbes(container, context));
   const initContainers = rewrite(spec.initContainers);
   const containers = rewrite(spec.containers);
   const probes = [...initContainers, ...containers].flatMap((rewritten) => rewritten.probes);
@@ -40,7 +43,7 @@ export function injectPod(pod: PodTemplate, namespace: string, settings: Injecti
     kind: "injected",
     pod: {
       ...pod,
-      metadata: { ...metadata, annotations: { ...annotations, [INJECTED]: settings.version } },
+      metadata: { ...metadata, annotations: { ...annotations, [INJECTED]: settings.version, [PROBES]: JSON.stringify(probes) } },
       spec: {
         ...spec,
         initContainers: [

@@ -1,4 +1,5 @@
 /** An injected pod as the difference from what it was (JSON Patch, RFC 6902). */
+import { isDeepStrictEqual } from "node:util";
 import type { OtherFields, PodTemplate } from "./pod-template.ts";
 
 export interface PatchOperation {
@@ -13,6 +14,8 @@ export function podPatch(before: PodTemplate, after: PodTemplate): readonly Patc
     const [from, to] = [before[part] as OtherFields | undefined, after[part] as OtherFields | undefined];
     if (to === undefined) return [];
     if (from === undefined) return [{ op: "add", path: `/${part}`, value: to }];
-    return Object.entries(to).flatMap(([field, value]) => (from[field] === value ? [] : [{ op: "add", path: `/${part}/${field}`, value }]));
+    return Object.entries(to).flatMap(([field, value]) =>
+      isDeepStrictEqual(from[field], value) ? [] : [{ op: "add", path: `/${part}/${field}`, value }],
+    );
   });
 }

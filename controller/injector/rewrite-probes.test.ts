@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import type { Container } from "./pod-template.ts";
 import { rewriteProbes } from "./rewrite-probes.ts";
 
-const REDIRECTED = new Set<number>();
+const REDIRECTED = { unredirected: new Set<number>(), earlier: new Map<string, never>() };
 
 function rewritten(probe: Container["livenessProbe"], ports: Container["ports"] = []): ReturnType<typeof rewriteProbes> {
   return rewriteProbes({ name: "app", ports, ...(probe === undefined ? {} : { livenessProbe: probe }) }, REDIRECTED);
@@ -43,7 +43,7 @@ describe("a probe that the kubelet makes over the network", () => {
 
   it("stays as it is when the port is not redirected", () => {
     const container: Container = { name: "app", livenessProbe: { grpc: { port: 9000, service: "" } } };
-    expect(rewriteProbes(container, new Set([9000]))).toEqual({ container, probes: [] });
+    expect(rewriteProbes(container, { ...REDIRECTED, unredirected: new Set([9000]) })).toEqual({ container, probes: [] });
   });
 
   it.each([

@@ -22,10 +22,21 @@ const HOOKS = [
   ["preStop", "pre-stop"],
 ] as const;
 
-/** Probes of ports that are not redirected reach the application as they are. */
-export function rewriteProbes(container: Container, unredirected: ReadonlySet<number>): RewrittenContainer {
+export interface RewriteContext {
+  /** Probes of ports that are not redirected reach the application as they are. */
+  readonly unredirected: ReadonlySet<number>;
+  /** What those that were rewritten before ask, by their path on the sidecar's port. */
+  readonly earlier: ReadonlyMap<string, SidecarProbe>;
+}
+
+export function rewriteProbes(container: Container, { unredirected, earlier }: RewriteContext): RewrittenContainer {
   const probes: SidecarProbe[] = [];
   const rewrite = <T extends Handler>(handler: T | undefined, word: string): T | undefined => {
+    const known = handler?.httpGet?.port === SIDECAR_PORTS.probes ? earlier.get(handler.httpGet.path ?? "") : undefined;
+    if (known !== undefined) {
+      probes.push(known);
+      return handler;
+    }
     const target = handler === undefined ? undefined : readTarget(handler, container);
     if (handler === undefined || target === undefined || unredirected.has(target.port)) return handler;
     const path = `/${container.name}/${word}`;
