@@ -5,9 +5,13 @@ import { allowOrders, ORDERS, SHOP, type Stage } from "./stage.ts";
 /** What policies permit and refuse, and that a refusal says who refused. */
 export function policies(stage: Stage): void {
   describe("kubectl apply of a policy", () => {
-    it("finds everything refused before: no service is visible to anybody", async () => {
-      const { status, body } = await stage.web.call({ url: `${ORDERS}/orders` });
-      expect({ status, body }).toMatchObject({ status: 403, body: expect.stringContaining("not visible") });
+    it("finds everything refused before: no service is visible to anybody, and the caller's log says so", async () => {
+      expect(await stage.web.call({ url: `${ORDERS}/before` })).toMatchObject({ status: 403 });
+      const entries = await eventually(
+        () => stage.accessLog("web"),
+        (log) => log.some((entry) => entry["path"] === "/before"),
+      );
+      expect(entries.find((entry) => entry["path"] === "/before")).toMatchObject({ policy: "not-visible/shop/web", verdict: "denied" });
     });
 
     it("permits what the policy says as soon as kubectl wait says Programmed, and nothing else", async () => {
@@ -69,9 +73,7 @@ spec:
     });
 
     it("explains a refusal from the command line as the sidecar decided it", async () => {
-      const { status, stdout, stderr } = await stage.seawall(
-        ...["explain", "--from", "shop/stranger", "--to", "shop/orders:80", "--method", "GET", "--path", "/orders"],
-      );
+      const { status, stdout, stderr } = await stage.seawall("explain", "--from", "shop/stranger", "--to", "orders.shop", "GET", "/orders");
       expect({ status, stdout, stderr }).toMatchObject({ stdout: expect.stringMatching(/refused|denied/i) });
     });
   });
