@@ -70,9 +70,14 @@ export function unknownDestination(workload: Workload, access: DefaultAccess): T
   });
 }
 
-/** Answers requests to what is not visible with the reason, and closes everything else. */
+/**
+ * Answers requests to what is not visible with the reason, and closes everything else. After an answer it closes too: a
+ * client that keeps its connection would be refused for ever, since only a new one is led to what has become visible.
+ */
 export function refusalListener(workload: Workload): Listener {
-  return internalHttpListener(NOT_VISIBLE, requests(NOT_VISIBLE, `${workload.namespace}/${workload.name}`));
+  const accessLog = outboundHttpLog(`${workload.namespace}/${workload.name}`);
+  const manager = outboundHttpConnectionManager({ routeConfigName: NOT_VISIBLE, accessLog, closes: true });
+  return internalHttpListener(NOT_VISIBLE, [networkFilter("http", manager)]);
 }
 
 export function refusalRoutes(workload: Workload): RouteConfiguration {

@@ -1,8 +1,10 @@
 import { beforeAll, describe, expect, it } from "@jest/globals";
 import type { KubernetesObject } from "../../crds/core/object.ts";
-import { policy } from "../../controller/mesh/testing/objects.ts";
+import { clusterPolicy, policy } from "../../controller/mesh/testing/objects.ts";
 import { APPLICATION } from "./pod-request.ts";
 import { endpointSlices, type ServicePlan, serviceObject } from "./cluster-objects.ts";
+import { SIDECAR_PORTS } from "../../xds-server/envoy/sidecar-ports.ts";
+import { eventually } from "../mesh/testing/eventually.ts";
 import { RedirectedMesh } from "./redirected-mesh.ts";
 
 const ORDERS = { ipv4: "198.19.0.10", ipv6: "fd00:198:19::10" } as const;
@@ -116,6 +118,11 @@ describe("pods whose traffic is redirected", () => {
       }
     });
 
+    it("are closed after the answer, so that a client which keeps its connections finds what becomes visible", async () => {
+      const answer = await mesh.call("web", { address: PAYMENTS, port: 80 });
+      expect(answer).toMatchObject({ status: 403, headers: expect.arrayContaining([["connection", "close"]]) as unknown });
+    });
+
     it("are closed where they speak anything else, with the same name in the log", async () => {
       const talk = await mesh.talk("web", { address: ELSEWHERE, port: 4444, say: "\u0016\u0003\u0001 not HTTP\n" });
       expect(talk).toEqual(REFUSED);
@@ -159,6 +166,73 @@ describe("pods whose traffic is redirected", () => {
       for (const address of [ipv4, ipv6, "127.0.0.1", "::1"])
         expect((await mesh.call("payments", { address, port: APPLICATION.http })).status).toBe(200);
     });
+  });
+
+  describe("asked by the kubelet", () => {
+    /** From the node, without a sidecar: as the stranger asks. */
+    const probe = async (path: string, port: number): Promise<number> =>
+      (await mesh.call("stranger", { address: mesh.pod("orders-0").addresses.ipv4, port, path })).status;
+
+    it("say that they are ready, what their metrics are, and nothing else of the sidecar", async () => {
+      expect(await probe("/ready", SIDECAR_PORTS.readiness)).toBe(200);
+      expect(await probe("/stats/prometheus", SIDECAR_PORTS.metrics)).toBe(200);
+      for (const path of ["/config_dump", "/quitquitquit", "/ready/", "/stats"])
+        expect([path, await probe(path, SIDECAR_PORTS.readiness), await probe(path, SIDECAR_PORTS.metrics)]).toEqual([path, 404, 404]);
+    });
+
+    it("pass probes on to the application, and tell whether its ports take connections", async () => {
+      expect(await probe("/app/livez", SIDECAR_PORTS.probes)).toBe(200);
+      await eventually("the port is found open", async () =>
+        (await probe("/app/readyz", SIDECAR_PORTS.probes)) === 200 ? true : undefined,
+      );
+      expect(await probe("/app/startupz", SIDECAR_PORTS.probes)).toBe(503);
+      expect(await probe("/elsewhere", SIDECAR_PORTS.probes)).toBe(404);
+    });
+  });
+
+  describe("while policies change", () => {
+    it("keep their listeners, and a stream that is under way", async () => {
+      const counters = async (): Promise<number[]> =>
+        Promise.all(["web", "orders-0", "orders-1"].map((name) => mesh.stat(name, "listener_manager.listener_modified")));
+      const before = await counters();
+      const talking = mesh.talk("web", { address: ORDERS.ipv4, port: 9000, until: 1_000, patienceMs: 3_000 });
+      const more = structuredClone(WEB_MAY_CALL_ORDERS) as unknown as { spec: { rules: object[] } };
+      more.spec.rules.push({ name: "writes", from: [{ serviceAccounts: ["web"] }], to: [{ methods: ["PUT"] }] });
+      await mesh.apply(more as unknown as KubernetesObject);
+      expect((await mesh.call("web", { address: ORDERS.ipv4, port: 80, method: "PUT" })).status).toBe(200);
+      await mesh.apply(clusterPolicy("MeshConfig", "mesh", { access: { default: "Allow" } }));
+      expect(await counters()).toEqual(before);
+      expect((await talking).outcome).toBe("silence");
+    });
+
+    it("let everything through that leads to nothing known where the default is Allow, on both sides", async () => {
+      const { ipv4 } = mesh.pod("stranger").addresses;
+      expect((await mesh.call("web", { address: ipv4, port: APPLICATION.http })).status).toBe(200);
+      expect(await mesh.logged("web", { destination: `${ipv4}:${APPLICATION.http}` })).toMatchObject({
+        verdict: "allowed",
+        cluster: "passthrough",
+      });
+      expect((await mesh.call("stranger", { address: mesh.pod("payments").addresses.ipv4, port: APPLICATION.undeclared })).status).toBe(
+        200,
+      );
+      await mesh.apply(clusterPolicy("MeshConfig", "mesh", { access: { default: "Deny" } }));
+      expect((await mesh.call("web", { address: ipv4, port: APPLICATION.http })).status).toBe(403);
+    });
+  });
+
+  it("are not ready before the mesh knows them", async () => {
+    const pod = await mesh.addPod("late", { known: false });
+    expect(await eventually("the sidecar answers", () => mesh.readiness("late"))).toBe(503);
+    mesh.introduce(pod);
+    await mesh.configured("late");
+    expect((await mesh.call("late", { address: ORDERS.ipv4, port: 80 })).status).toBe(403);
+  });
+
+  it("have their excluded ports to themselves", async () => {
+    await mesh.addPod("metered", { excludedInboundPorts: [APPLICATION.undeclared] });
+    const { ipv4 } = mesh.pod("metered").addresses;
+    expect((await mesh.call("stranger", { address: ipv4, port: APPLICATION.undeclared })).status).toBe(200);
+    expect(await mesh.talk("stranger", { address: ipv4, port: APPLICATION.tcp, say: "x" })).toEqual(REFUSED);
   });
 
   describe("called by a stranger", () => {

@@ -49,6 +49,8 @@ export interface PodPlan {
   readonly sidecar?: boolean;
   readonly probes?: readonly SidecarProbe[];
   readonly excludedInboundPorts?: readonly number[];
+  /** Default true; otherwise the mesh is told of it by {@link RedirectedMesh.introduce}. */
+  readonly known?: boolean;
 }
 
 /** A line of the access log; what is empty is not in it. */
@@ -143,7 +145,7 @@ export class RedirectedMesh {
 
   /** Makes a pod with its application, and its sidecar unless it has none. */
   async addPod(name: string, plan: PodPlan = {}): Promise<RunningPod> {
-    const { app = name.replace(/-\d+$/, ""), sidecar = true, probes = [], excludedInboundPorts = [] } = plan;
+    const { app = name.replace(/-\d+$/, ""), sidecar = true, probes = [], excludedInboundPorts = [], known = true } = plan;
     const { enter, addresses } = this.#network.add(this.#pods.size + 1);
     const control = join(this.#folder, `${name}.sock`);
     const program = this.#run(`application of ${name}`, [
@@ -155,8 +157,7 @@ export class RedirectedMesh {
     ]);
     await program.lines.waitFor((line) => line === "ready");
     const object = podObject(name, app, addresses, sidecar, excludedInboundPorts);
-    this.test.set(object);
-    this.test.tick();
+    if (known) this.introduce({ object });
     const running = { name, addresses, object, control };
     if (!sidecar) {
       this.#pods.set(name, running);
@@ -166,8 +167,14 @@ export class RedirectedMesh {
     this.#network.rules(enter, redirectRules(exclusions));
     const pod = { ...running, sidecar: this.#runSidecar(name, app, enter, addresses, probes) };
     this.#pods.set(name, pod);
-    await this.configured(name);
+    if (known) await this.configured(name);
     return pod;
+  }
+
+  /** Tells the mesh of a pod. */
+  introduce({ object }: Pick<RunningPod, "object">): void {
+    this.test.set(object);
+    this.test.tick();
   }
 
   /** Resolves when the sidecar says that it has its configuration. */
@@ -177,8 +184,10 @@ export class RedirectedMesh {
     await eventually(`${name} is ready`, async () => ((await this.readiness(name)) === 200 ? true : undefined), { context });
   }
 
-  async readiness(name: string): Promise<number> {
-    return (await this.call(name, { address: "127.0.0.1", port: SIDECAR_PORTS.readiness, path: "/ready" })).status;
+  /** The status of its readiness; undefined while nobody answers. */
+  async readiness(name: string): Promise<number | undefined> {
+    const answer: Partial<HttpAnswer> = await this.call(name, { address: "127.0.0.1", port: SIDECAR_PORTS.readiness, path: "/ready" });
+    return answer.status;
   }
 
   /** Resolves when all sidecars have accepted all that the mesh is now. */

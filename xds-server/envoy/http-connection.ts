@@ -125,6 +125,8 @@ export const VISIBILITY_FILTER = "visibility";
 export function outboundHttpConnectionManager(input: {
   readonly routeConfigName: string;
   readonly accessLog: MessageInitShape<typeof AccessLogSchema>;
+  /** Close after one answer: where the connection has come to need not be where the next one would lead. */
+  readonly closes?: true;
 }): Any {
   const filters: HttpFilter[] = [
     { name: VISIBILITY_FILTER, configType: { case: "typedConfig", value: NOT_CONFIGURED } },
@@ -136,5 +138,6 @@ export function outboundHttpConnectionManager(input: {
     routeSpecifier: { case: "rds", value: { routeConfigName: input.routeConfigName, configSource: FROM_ADS } },
     httpFilters: filters,
     accessLog: [input.accessLog],
+    ...(input.closes === true ? { commonHttpProtocolOptions: { maxRequestsPerConnection: 1 } } : {}),
   });
 }
