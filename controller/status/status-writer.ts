@@ -178,8 +178,8 @@ export class StatusWriter {
       let { uid } = wanted;
       let resourceVersion: string | undefined;
       if (wanted.shared) {
-        const object = (await api.get(this.#request(wanted.path))) as ListedObject;
-        if (uid !== undefined && object.metadata.uid !== uid) return;
+        const object = await this.#read(wanted.path);
+        if (object === undefined || (uid !== undefined && object.metadata.uid !== uid)) return;
         ({ uid, resourceVersion } = object.metadata);
         before = object.status;
       }
@@ -195,6 +195,14 @@ export class StatusWriter {
     } catch (error) {
       if (!this.#closing.signal.aborted) this.#failed(key, wanted, error);
     }
+  }
+
+  /** By a list of one, which takes no other permission than those of the beginning. */
+  async #read(path: string): Promise<ListedObject | undefined> {
+    const end = path.lastIndexOf("/");
+    const query = { fieldSelector: `metadata.name=${path.slice(end + 1)}` };
+    const list = (await this.#options.api.get({ ...this.#request(path.slice(0, end)), query })) as ListedObjects;
+    return list.items?.[0];
   }
 
   #failed(key: string, wanted: WantedStatus, error: unknown): void {
