@@ -1,9 +1,16 @@
 /** A user's way with Seawall on a real cluster, from `helm install` to `helm uninstall`: each section builds on the one before. */
 import { afterAll, beforeAll, describe } from "@jest/globals";
+import { adoption } from "./adoption.ts";
+import { commandLine } from "./command-line.ts";
+import { faults } from "./faults.ts";
 import { installation } from "./installation.ts";
 import { policies } from "./policies.ts";
+import { pods } from "./pods.ts";
 import { restarts } from "./restarts.ts";
+import { services } from "./services.ts";
 import { Stage } from "./stage.ts";
+import { uninstall } from "./uninstall.ts";
+import { upgrade } from "./upgrade.ts";
 import { wire } from "./wire.ts";
 
 describe("Seawall on Kubernetes", () => {
@@ -14,5 +21,12 @@ describe("Seawall on Kubernetes", () => {
   installation(stage);
   policies(stage);
   wire(stage);
+  services(stage);
+  pods(stage);
+  commandLine(stage);
+  faults(stage);
   restarts(stage);
+  adoption(stage);
+  upgrade(stage);
+  uninstall(stage);
 });
