@@ -29,7 +29,7 @@ import { formatLeader } from "./lease/leader-identity.ts";
 import type { Mesh } from "./mesh/mesh.ts";
 import { currentSettings } from "./mesh/settings.ts";
 import { sourceKey } from "./model/source-entry.ts";
-import { meteredObserver } from "./metered-observer.ts";
+import { meteredKubernetes, meteredObserver } from "./metered-observer.ts";
 import { replicaAuthenticator } from "./replica-authenticator.ts";
 import { KubernetesSource } from "./sources/kubernetes/kubernetes-source.ts";
 import { MeshStatus } from "./status/mesh-status.ts";
@@ -123,7 +123,13 @@ export async function startClusterControlPlane(options: ClusterControlPlaneOptio
     });
     cleanUp.push(() => status.close());
 
-    const objects = KubernetesSource.open({ api, kinds: KINDS, source: (kind) => sources.get(kind), log });
+    const objects = KubernetesSource.open({
+      api,
+      kinds: KINDS,
+      source: (kind) => sources.get(kind),
+      log,
+      observer: meteredKubernetes(metrics),
+    });
     cleanUp.push(() => objects.close());
     await firstState(graph, signal);
 

@@ -1,6 +1,7 @@
 import type { DeltaObserver } from "../xds-server/delta/observer.ts";
 import type { Metrics } from "./admin/metrics.ts";
 import type { LogLevel } from "./control-plane-options.ts";
+import type { KubernetesObserver } from "./sources/kubernetes/observer.ts";
 
 /** Turns what happens on the streams into metrics and log lines. */
 export function meteredObserver(metrics: Metrics, log: (level: LogLevel, message: string) => void): DeltaObserver {
@@ -26,5 +27,14 @@ export function meteredObserver(metrics: Metrics, log: (level: LogLevel, message
     onRefused(reason) {
       metrics.refused.inc({ reason });
     },
+  };
+}
+
+/** Turns the work with the API server into metrics. */
+export function meteredKubernetes(metrics: Metrics): KubernetesObserver {
+  return {
+    onList: (kind) => metrics.kubernetesLists.inc({ kind }),
+    onEvent: (kind, type) => metrics.kubernetesEvents.inc({ kind, type }),
+    onInterruption: (kind, reason) => metrics.kubernetesInterruptions.inc({ kind, reason }),
   };
 }

@@ -13,6 +13,16 @@ export class Metrics {
   readonly pushedBytes = this.#counter("seawall_xds_pushed_bytes_total", "Bytes of responses sent to sidecars.");
   readonly nacks = this.#counter("seawall_xds_nacks_total", "Configurations that a sidecar rejected.");
   readonly refused = this.#counter("seawall_xds_refused_total", "Connections and streams turned away, by reason.", ["reason"]);
+  readonly kubernetesLists = this.#counter("seawall_kubernetes_lists_total", "Whole lists taken from the API server, by kind.", ["kind"]);
+  readonly kubernetesEvents = this.#counter("seawall_kubernetes_watch_events_total", "Watch events received, by kind and type.", [
+    "kind",
+    "type",
+  ]);
+  readonly kubernetesInterruptions = this.#counter(
+    "seawall_kubernetes_interruptions_total",
+    "Ends of watches and failures to follow a kind, by kind and reason; TimedOut is routine.",
+    ["kind", "reason"],
+  );
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
