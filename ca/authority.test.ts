@@ -62,14 +62,22 @@ describe("a workload's certificate", () => {
     expect(new X509Certificate(issued.chainPem).serialNumber.toLowerCase()).toBe(issued.serial);
   });
 
-  it("starts two minutes ago and ends after its lifetime, in whole seconds", () => {
+  it("starts six minutes ago and ends after its lifetime, in whole seconds", () => {
     using folder = temporaryFolder();
     const clock = new FakeClock();
     const issued = open(folder.path, clock, { leafLifetime: HOUR }).issue(web);
     const second = Math.floor(clock.now() / SECOND) * SECOND;
-    expect(issued).toMatchObject({ notBefore: second - 2 * MINUTE, notAfter: second + HOUR });
+    expect(issued).toMatchObject({ notBefore: second - 6 * MINUTE, notAfter: second + HOUR });
     const certificate = new X509Certificate(issued.chainPem);
     expect([certificate.validFromDate.getTime(), certificate.validToDate.getTime()]).toEqual([issued.notBefore, issued.notAfter]);
+  });
+
+  it.each([-5 * MINUTE, 5 * MINUTE])("is accepted at once, under a new mesh, by a machine whose clock differs by %d ms", (skew) => {
+    using folder = temporaryFolder();
+    const clock = new FakeClock();
+    const authority = open(folder.path, clock);
+    const { chainPem } = authority.issue(web);
+    expect(verdict(chainPem, authority.trust.pem, "sslserver", clock.now() + skew)).toBe("OK");
   });
 
   it("never outlives the chain above it, and is refused once the chain has ended", () => {

@@ -4,6 +4,7 @@ import type { CertificateSummary, LeafVersions } from "./leaf-version.ts";
 import { type Randomness, systemRandomness } from "./randomness.ts";
 import { halfLife, rotationDue } from "./rotation.ts";
 import { Schedule } from "./schedule.ts";
+import { BACKDATE } from "./signing-credential.ts";
 import { type Identity, spiffeId } from "./spiffe.ts";
 
 /** A certificate and its key, about to be written as an Envoy Secret. */
@@ -142,8 +143,9 @@ export class LeafSecrets<Encoded> {
 
   #isGood(certificate: CertificateSummary): boolean {
     const now = this.#clock.now();
-    // One that has more time left than a new one would get was issued before the lifetime was shortened.
-    return now < halfLife(certificate) && certificate.notAfter - now <= this.#options.authority.leafLifetime;
+    // One that has more time left than a new one would get was issued before the lifetime was shortened, or by a replica
+    // whose clock is ahead: that is no reason.
+    return now < halfLife(certificate) && certificate.notAfter - now <= this.#options.authority.leafLifetime + BACKDATE;
   }
 
   #issue(subscription: Subscription<Encoded>): void {

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import { X509Certificate } from "node:crypto";
 import type { CertificateAuthority, IssuedCertificate } from "../../ca/authority.ts";
-import { type Clock, DAY, SECOND, systemClock } from "../../ca/clock.ts";
+import { type Clock, DAY, MINUTE, SECOND, systemClock } from "../../ca/clock.ts";
 import { LeafSecrets, LEAF_SECRET_NAME } from "../../ca/leaf-secrets.ts";
 import { StateError } from "../../ca/state-error.ts";
 import { FakeClock } from "../../ca/testing/fake-clock.ts";
@@ -137,6 +137,19 @@ describe("replicas of the control plane", () => {
     const after = await replica(namespace);
     expect(after.authority.trust).toEqual(before.authority.trust);
     expect(subscribe(after, version).sent).toEqual([]);
+  });
+
+  it.each([-5 * MINUTE, 5 * MINUTE])("work together although their clocks differ by %d ms", async (skew) => {
+    const namespace = await newNamespace();
+    const [now, there] = [Date.now(), Date.now() + skew];
+    const one = await replica(namespace, { clock: new FakeClock(now) });
+    const other = await replica(namespace, { clock: new FakeClock(there) });
+    for (const at of [now, there]) {
+      expect(verdict(one.authority.issue(WEB).chainPem, other.authority.trust.pem, "sslserver", at)).toBe("OK");
+      expect(verdict(other.authority.issue(WEB).chainPem, one.authority.trust.pem, "sslclient", at)).toBe("OK");
+    }
+    const [version] = subscribe(one, undefined, new FakeClock(now)).sent;
+    expect(subscribe(other, version, new FakeClock(there)).sent).toEqual([]);
   });
 
   it("start once the API server is there", async () => {
