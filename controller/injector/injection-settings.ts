@@ -13,6 +13,8 @@ export interface InjectionSettings {
   readonly resources: ContainerResources;
   /** Envoy's worker threads. */
   readonly concurrency: number;
+  /** Of Envoy's own log; the access log is another matter. */
+  readonly logLevel: "error" | "warning" | "info" | "debug";
   /** False only where the nodes' kernel has no IPv6 at all. */
   readonly ipv6: boolean;
   /**

@@ -68,7 +68,7 @@ export function sidecarContainer(settings: InjectionSettings, nodeCluster: strin
     restartPolicy: "Always",
     command: [ENVOY],
     args: [
-      ...sidecarArguments({ nodeId: "$(POD_NAMESPACE)/$(POD_NAME)", concurrency: settings.concurrency }),
+      ...sidecarArguments({ nodeId: "$(POD_NAMESPACE)/$(POD_NAME)", concurrency: settings.concurrency, logLevel: settings.logLevel }),
       "--config-yaml",
       JSON.stringify(envoyJson(BootstrapSchema, bootstrap)),
     ],

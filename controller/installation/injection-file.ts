@@ -1,7 +1,10 @@
 /** What the chart's values say of sidecars, as the control plane reads it from the file that the chart mounts. */
 import { readFileSync } from "node:fs";
 import Type, { type Static } from "typebox";
+import { cidrMistake } from "../../crds/core/cidr.ts";
+import { itemAt } from "../../crds/core/field-path.ts";
 import { checkSchema } from "../../crds/core/schema.ts";
+import { violation, type Violation } from "../../crds/core/violation.ts";
 import { ControlPlaneError } from "../control-plane-error.ts";
 import type { InjectionSettings } from "../injector/injection-settings.ts";
 
@@ -41,14 +44,27 @@ export function readInjectionFile(file: string, place: InjectionPlace): Injectio
     throw new ControlPlaneError("InvalidInjectionFile", `${file}: ${error instanceof Error ? error.message : String(error)}`);
   }
   const mistakes = checkSchema(InjectionFile, content, "");
+  if (mistakes.length === 0) mistakes.push(...rangeMistakes((content as Static<typeof InjectionFile>).excludeOutboundCIDRs));
   if (mistakes.length > 0) {
     const words = mistakes.map(({ path, message }) => `${path}: ${message}`).join("; ");
     throw new ControlPlaneError("InvalidInjectionFile", `${file} does not say how pods are injected: ${words}`);
   }
-  const { image, pullPolicy, resources, concurrency, logLevel, ipv6, farewellSeconds, ...excluded } = content as Static<typeof InjectionFile>;
+  const { image, pullPolicy, resources, concurrency, logLevel, ipv6, farewellSeconds, ...excluded } = content as Static<
+    typeof InjectionFile
+  >;
   return {
     ...place,
     ...{ image, imagePullPolicy: pullPolicy, resources, concurrency, logLevel, ipv6, farewellSeconds },
     excluded: { inboundPorts: [], outboundPorts: excluded.excludeOutboundPorts, outboundCidrs: excluded.excludeOutboundCIDRs },
   };
+}
+
+/** Every pod's redirect would fail with a range that is none. */
+function rangeMistakes(ranges: readonly string[]): Violation[] {
+  return ranges.flatMap((range, index) => {
+    const mistake = cidrMistake(range);
+    return mistake === undefined
+      ? []
+      : [violation(itemAt("excludeOutboundCIDRs", index), "Invalid", `${JSON.stringify(range)} ${mistake}`)];
+  });
 }

@@ -8,6 +8,7 @@ export const SETTINGS: InjectionSettings = {
   controlPlane: { host: "seawall.seawall-system.svc", port: 15010 },
   resources: { requests: { cpu: "50m", memory: "96Mi" }, limits: { memory: "512Mi" } },
   concurrency: 2,
+  logLevel: "warning",
   ipv6: true,
   farewellSeconds: 5,
   excluded: NOTHING_EXCLUDED,
