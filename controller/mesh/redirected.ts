@@ -1,5 +1,5 @@
 /**
- * The data plane of a cluster: pods whose traffic is redirected to their sidecars (docs/decisions/010). A pod has nothing
+ * The data plane of a cluster: pods whose traffic is redirected to their sidecars (docs/decisions/012). A pod has nothing
  * of its own: its listeners are its workload's, what it may call is its identity's, and the listener, routes and
  * extensions of a destination are everybody's.
  */

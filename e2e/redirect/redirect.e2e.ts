@@ -4,6 +4,7 @@ import { clusterPolicy, policy } from "../../controller/mesh/testing/objects.ts"
 import { APPLICATION } from "./pod-request.ts";
 import { endpointSlices, type ServicePlan, serviceObject } from "./cluster-objects.ts";
 import { SIDECAR_PORTS } from "../../xds-server/envoy/sidecar-ports.ts";
+import type { HttpAnswer } from "../support/http-client.ts";
 import { eventually } from "../mesh/testing/eventually.ts";
 import { RedirectedMesh } from "./redirected-mesh.ts";
 
@@ -222,7 +223,17 @@ describe("pods whose traffic is redirected", () => {
 
   it("are not ready before the mesh knows them", async () => {
     const pod = await mesh.addPod("late", { known: false });
-    expect(await eventually("the sidecar answers", () => mesh.readiness("late"))).toBe(503);
+    const says = await eventually("the sidecar's admin port answers", async () => {
+      const answer: Partial<HttpAnswer> = await mesh.call("late", {
+        address: "127.0.0.1",
+        port: SIDECAR_PORTS.admin,
+        path: "/ready",
+        host: "localhost",
+      });
+      return answer.status === undefined ? undefined : answer;
+    });
+    expect(says).toMatchObject({ status: 503, body: expect.stringContaining("INITIALIZING") as unknown });
+    expect(await mesh.readiness("late")).toBeUndefined();
     mesh.introduce(pod);
     await mesh.configured("late");
     expect((await mesh.call("late", { address: ORDERS.ipv4, port: 80 })).status).toBe(403);
