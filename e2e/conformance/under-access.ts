@@ -1,6 +1,5 @@
 /** The suite under a mesh of another default access; where it denies, with the policies that users of the suite would write. */
-import { spawnSync } from "node:child_process";
-import { clusterProgram } from "../../tools/cluster/fetch-cluster-tools.ts";
+import type { Cluster } from "../cluster/cluster.ts";
 
 const NAMESPACES = ["gateway-conformance-mesh", "gateway-conformance-mesh-consumer"];
 
@@ -24,26 +23,24 @@ function policies(): object[] {
 export type DefaultAccess = "Allow" | "Deny";
 
 /** Does `act` while the mesh has this default; then makes the mesh what it was. */
-export async function underAccess<Result>(kubeconfig: string, access: DefaultAccess, act: () => Promise<Result>): Promise<Result> {
-  const kubectl = (args: readonly string[], input?: string): string => {
-    const { status, stdout, stderr } = spawnSync(clusterProgram("kubectl"), ["--kubeconfig", kubeconfig, ...args], {
-      encoding: "utf8",
-      ...(input === undefined ? {} : { input }),
-    });
-    if (status !== 0) throw new Error(`kubectl ${args.join(" ")}: ${stderr.trim()}`);
-    return stdout;
+export async function underAccess<Result>(
+  cluster: Pick<Cluster, "kubectl" | "apply">,
+  access: DefaultAccess,
+  act: () => Promise<Result>,
+): Promise<Result> {
+  const setDefault = (wanted: string | null): Promise<string> => {
+    const patch = JSON.stringify({ spec: { access: { default: wanted } } });
+    return cluster.kubectl("patch", "meshconfig", "mesh", "--type=merge", "--patch", patch);
   };
-  const setDefault = (wanted: string | null): void =>
-    void kubectl(["patch", "meshconfig", "mesh", "--type=merge", "--patch", JSON.stringify({ spec: { access: { default: wanted } } })]);
-
-  const before = kubectl(["get", "meshconfig", "mesh", "--output=jsonpath={.spec.access.default}"]);
-  if (access === "Deny") kubectl(["apply", "--filename=-"], JSON.stringify({ apiVersion: "v1", kind: "List", items: policies() }));
-  setDefault(access);
+  const before = await cluster.kubectl("get", "meshconfig", "mesh", "--output=jsonpath={.spec.access.default}");
+  if (access === "Deny") await cluster.apply(JSON.stringify({ apiVersion: "v1", kind: "List", items: policies() }));
+  await setDefault(access);
   try {
     return await act();
   } finally {
-    setDefault(before === "" ? null : before);
-    for (const namespace of NAMESPACES)
-      kubectl(["delete", "accesspolicy", "conformance", `--namespace=${namespace}`, "--ignore-not-found"]);
+    await setDefault(before === "" ? null : before);
+    for (const namespace of NAMESPACES) {
+      await cluster.kubectl("delete", "accesspolicy", "conformance", `--namespace=${namespace}`, "--ignore-not-found");
+    }
   }
 }

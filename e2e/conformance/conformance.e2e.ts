@@ -1,0 +1,43 @@
+/** The Gateway API's own conformance suite, and the reports in docs/conformance that it leaves. */
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { join } from "node:path";
+import { Stage, SYSTEM } from "../kubernetes/stage.ts";
+import { type ConformanceOptions, type ConformanceResult, runConformance } from "./suite-run.ts";
+
+const REPORTS = join(import.meta.dirname, "..", "..", "docs", "conformance");
+
+describe("the Gateway API's conformance suite for meshes", () => {
+  const stage = new Stage();
+  beforeAll(async () => {
+    await stage.open();
+    await stage.helmUpgrade();
+  }, 20 * 60_000);
+  afterAll(async () => {
+    await stage.cluster.helm("uninstall", "seawall", "-n", SYSTEM, "--wait", "--timeout", "2m");
+    await stage.close();
+  }, 180_000);
+
+  const run = (options: Omit<ConformanceOptions, "cluster">): Promise<ConformanceResult> => {
+    const { cluster } = stage;
+    return runConformance({ cluster, importImage: (archive) => cluster.importImage(archive), ...options });
+  };
+
+  it(
+    "passes, core and every extended feature, in a mesh that allows by default",
+    async () => {
+      const { passed, passing, failing } = await run({ access: "Allow", report: join(REPORTS, "mesh.yaml") });
+      expect({ passed, failing }).toEqual({ passed: true, failing: [] });
+      expect(passing.length).toBeGreaterThanOrEqual(22);
+    },
+    30 * 60_000,
+  );
+
+  it(
+    "passes MeshBasic in a mesh that denies by default, where policies let its pods call each other",
+    async () => {
+      const result = await run({ access: "Deny", test: "MeshBasic", report: join(REPORTS, "mesh-basic-under-deny.yaml") });
+      expect(result).toEqual({ passed: true, passing: ["MeshBasic"], failing: [] });
+    },
+    10 * 60_000,
+  );
+});

@@ -1,0 +1,84 @@
+/** One run of the Gateway API's conformance suite against a cluster in which Seawall is installed. */
+import { once } from "node:events";
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import type { Cluster } from "../cluster/cluster.ts";
+import { SEAWALL_VERSION } from "../../tools/images/seawall-images.ts";
+import { buildEchoImage } from "./echo-image.ts";
+import { CLAIMED, PROFILES } from "./features.ts";
+import { gatewayApi } from "./gateway-api.ts";
+import { conformancePrograms } from "./programs.ts";
+import { type DefaultAccess, underAccess } from "./under-access.ts";
+
+export interface ConformanceOptions {
+  readonly cluster: Pick<Cluster, "kubectl" | "apply" | "start">;
+  /** Brings the archive of an image to the cluster's nodes; undefined: they have the suite's. */
+  readonly importImage?: (archive: string) => Promise<void>;
+  /** Where the report is written. */
+  readonly report?: string;
+  /** Only this test. */
+  readonly test?: string;
+  /** The default access of the mesh for the time of the run; as it is, unless given. */
+  readonly access?: DefaultAccess;
+  /** Told what the suite says. */
+  readonly onOutput?: (text: string) => void;
+}
+
+export interface ConformanceResult {
+  readonly passed: boolean;
+  /** The names of the suite's tests that ran, `MeshBasic` for one. */
+  readonly passing: readonly string[];
+  readonly failing: readonly string[];
+}
+
+/** Installs the Gateway API's CRDs, brings the suite's image and runs it. Throws when it cannot even be started. */
+export async function runConformance(options: ConformanceOptions): Promise<ConformanceResult> {
+  const { cluster } = options;
+  const release = gatewayApi();
+  const programs = conformancePrograms();
+  await options.importImage?.(await buildEchoImage(release.echoImage, programs));
+  await cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", release.crds);
+  const suite = (): Promise<ConformanceResult> => runSuite(programs.suite, options);
+  return options.access === undefined ? suite() : underAccess(cluster, options.access, suite);
+}
+
+async function runSuite(suite: string, { cluster, report, test, onOutput }: ConformanceOptions): Promise<ConformanceResult> {
+  const child = cluster.start([
+    suite,
+    ...["-test.v", "-test.timeout=60m", "-test.run=TestConformance"],
+    `--conformance-profiles=${PROFILES.join(",")}`,
+    `--supported-features=${CLAIMED.join(",")}`,
+    "--mesh-name=seawall",
+    "--namespace-labels=seawall.dev/injection=enabled",
+    ...["--organization=seawall", "--project=seawall", "--url=https://seawall.dev", "--contact=@seawall/maintainers"],
+    `--version=${SEAWALL_VERSION}+${commit()}`,
+    ...(report === undefined ? [] : [`--report-output=${report}`]),
+    ...(test === undefined ? [] : [`--run-test=${test}`]),
+  ]);
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+      onOutput?.(text);
+    });
+  }
+  const [code] = (await once(child, "close")) as [number | null];
+  if (report !== undefined && code === 0) datedByDay(report);
+  const ended = (verdict: string): string[] => {
+    return [...said.matchAll(new RegExp(`^ {4}--- ${verdict}: TestConformance/(\\w+) `, "gm"))].flatMap((match) => match[1] ?? []);
+  };
+  return { passed: code === 0, passing: ended("PASS"), failing: ended("FAIL") };
+}
+
+/** The day is enough: the commit says the rest. */
+function datedByDay(report: string): void {
+  writeFileSync(report, readFileSync(report, "utf8").replace(/^(date: "[^T"]*)T[^"]*"/m, '$1"'));
+}
+
+/** Of what is tested: `-dirty` when the folder holds more than the commit. */
+function commit(): string {
+  return execFileSync("git", ["describe", "--always", "--abbrev=12", "--exclude=*", "--dirty"], {
+    cwd: import.meta.dirname,
+    encoding: "utf8",
+  }).trim();
+}
