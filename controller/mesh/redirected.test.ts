@@ -160,6 +160,36 @@ describe("redirected pods", () => {
   });
 });
 
+describe("bytes that come to a redirected pod", () => {
+  /** What an extension of the pod's workload says, as text: names of rules are readable in its bytes. */
+  const extension = ({ mesh }: TestMesh, subscriber: string, name: string): string => {
+    const layers = mesh.subscribers.get(subscriber)?.layers ?? [];
+    const ids = layers.flatMap((key) => [...(mesh.layers.get(key)?.resources ?? [])]);
+    const id = ids.find((candidate) => candidate.endsWith(`|TypedExtensionConfig|${name}`)) ?? "";
+    return Buffer.from(mesh.resources.get(id)?.entry ?? []).toString("latin1");
+  };
+
+  it("are refused by name on ports that nobody declares", () => {
+    const test = meshOf();
+    expect(extension(test, "shop/orders-0", "tcp-access/0")).toContain("not-declared/shop/orders");
+    expect(extension(test, "shop/orders-0", "tcp-access/8080")).toBe("");
+  });
+
+  it("are no way around limits where the protocol of the port is not declared", () => {
+    const web = { name: "web", port: 80, targetPort: 8080 };
+    const plain = { ...(pod("orders-0", "198.18.0.2") as KubernetesObject & { spec: object }) };
+    const undeclared = { ...plain, spec: { ...plain.spec, containers: [{ name: "app" }] } };
+    const test = meshOf(service("orders", ["198.19.0.1"], [web]), undeclared);
+    const denials = (): string => extension(test, "shop/orders-0", "tcp-deny/8080");
+    expect(denials()).not.toContain("not-http");
+    const limits = { targetRefs: [{ kind: "Service", name: "orders" }], limits: [{ name: "few", requests: 5, window: "1m" }] };
+    changedBy(test, policy("RateLimitPolicy", "few", limits));
+    expect(denials()).toContain("ratelimitpolicy/shop/few/not-http");
+    changedBy(test, policy("RateLimitPolicy", "few", { ...limits, enforcement: "Audit" }));
+    expect(denials()).not.toContain("not-http");
+  });
+});
+
 describe("the endpoints of a service in a cluster", () => {
   it("that are about to end take traffic only while there are no others", () => {
     const ending = { ready: false, serving: true, terminating: true };
