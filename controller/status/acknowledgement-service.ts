@@ -14,7 +14,9 @@ export interface ReplicaAuthenticator {
 /** Takes what is reported; undefined while this replica does not lead. */
 export type ReportTaker = ((message: AcknowledgementMessage) => void) | undefined;
 
-type ReportCall = ServerReadableStream<AcknowledgementMessage | undefined, undefined>;
+const MALFORMED = "malformed";
+
+type ReportCall = ServerReadableStream<AcknowledgementMessage | typeof MALFORMED, undefined>;
 
 const definition: ServiceDefinition = {
   report: {
@@ -22,7 +24,7 @@ const definition: ServiceDefinition = {
     requestStream: true,
     responseStream: false,
     requestSerialize: (message: AcknowledgementMessage) => Buffer.from(JSON.stringify(message)),
-    requestDeserialize: (bytes: Buffer) => parseAcknowledgements(bytes.toString("utf8")),
+    requestDeserialize: (bytes: Buffer) => parseAcknowledgements(bytes.toString("utf8")) ?? MALFORMED,
     responseSerialize: () => Buffer.alloc(0),
     responseDeserialize: () => undefined,
   },
@@ -79,9 +81,9 @@ export class AcknowledgementService {
       respond(...result);
     };
     this.#calls.set(call, answer);
-    call.on("data", (message: AcknowledgementMessage | undefined) => {
+    call.on("data", (message: AcknowledgementMessage | typeof MALFORMED) => {
       if (!this.#calls.has(call)) return;
-      if (message === undefined) answer({ code: status.INVALID_ARGUMENT, details: "not a report of acknowledgements" });
+      if (message === MALFORMED) answer({ code: status.INVALID_ARGUMENT, details: "not a report of acknowledgements" });
       else this.#taker?.(message);
     });
     call.on("end", () => answer(null));

@@ -225,6 +225,38 @@ describe("several replicas", () => {
     expect(seen.filter((write) => write.startsWith("reads False") && write.endsWith("@1"))).toEqual([]);
   });
 
+  it("do not take back what was programmed because its sidecars have not come to a new leader yet", async () => {
+    const { namespace, replica } = await shop();
+    const one = await replica("one");
+    await until(() => one.leading);
+    const two = await replica("two", { settlingMs: 600_000 });
+    const uid = await cluster.pod(namespace, "orders-1");
+    await one.connect(`${namespace}/orders-1`, uid);
+    await cluster.allow(namespace, "reads");
+    await cluster.until(namespace, "reads", "Programmed", "True Programmed: 1 of 1 sidecars @1");
+    const { seen, stop } = cluster.writes(namespace);
+    await stopped(one);
+    await until(() => two.leading);
+    await cluster.allow(namespace, "later");
+    await cluster.until(namespace, "later", "Programmed", `False Pending: 0 of 1 sidecars; waiting for ${namespace}/orders-1 @1`);
+    await two.connect(`${namespace}/orders-1`, uid);
+    await cluster.until(namespace, "later", "Programmed", "True Programmed: 1 of 1 sidecars @1");
+    stop();
+    expect(seen.filter((write) => write.startsWith("reads"))).toEqual([]);
+  });
+
+  it("say in the end that sidecars have not come to a new leader", async () => {
+    const { namespace, replica } = await shop();
+    const one = await replica("one");
+    await until(() => one.leading);
+    await replica("two", { settlingMs: 100 });
+    await one.connect(`${namespace}/orders-1`, await cluster.pod(namespace, "orders-1"));
+    await cluster.allow(namespace, "reads");
+    await cluster.until(namespace, "reads", "Programmed", "True Programmed: 1 of 1 sidecars @1");
+    await stopped(one);
+    await cluster.until(namespace, "reads", "Programmed", `False Pending: 0 of 1 sidecars; waiting for ${namespace}/orders-1 @1`);
+  });
+
   it("believe nobody who cannot prove to be one of them", async () => {
     const { namespace, replica } = await shop();
     const one = await replica("one");
