@@ -42,9 +42,11 @@ export function adoption(stage: Stage): void {
 
     it("with its servers first, while callers without sidecar go on calling them", async () => {
       await stage.cluster.apply(
-        [namespace(OLD, {}), server({ namespace: OLD, name: "stock", replicas: 2 }), client({ namespace: OLD, name: "till" })].join(
-          "---\n",
-        ),
+        [
+          namespace(OLD, {}),
+          server({ namespace: OLD, name: "stock", replicas: 2, preStopSeconds: 5 }),
+          client({ namespace: OLD, name: "till" }),
+        ].join("---\n"),
       );
       await stage.rolledOut(OLD);
       await setDefault("Audit");

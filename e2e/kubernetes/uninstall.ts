@@ -18,6 +18,7 @@ export function uninstall(stage: Stage): void {
       expect(policies).not.toContain("finalizers");
       const cluster = "clusterrole,clusterrolebinding,mutatingwebhookconfiguration,validatingwebhookconfiguration";
       expect(await stage.cluster.kubectl("get", cluster, "-l", "app.kubernetes.io/name=seawall", "-o", "name")).toBe("");
+      await stage.cluster.kubectl("wait", "--for=delete", "pod", "-n", SYSTEM, "-l", "app.kubernetes.io/name=seawall", "--timeout=60s");
       const namespaced = "deployment,pod,service,serviceaccount,role,rolebinding,networkpolicy,poddisruptionbudget";
       const left = await stage.cluster.kubectl("get", namespaced, "-n", SYSTEM, "-l", "app.kubernetes.io/name=seawall", "-o", "name");
       expect(left).toBe("");
