@@ -16,8 +16,10 @@ export function commandLine(stage: Stage): void {
       const { status, stdout, stderr } = await stage.seawall("proxy", "status", "-n", SHOP, "-o", "json");
       expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
       const sidecars = JSON.parse(stdout) as readonly { readonly pod: string; readonly state: string }[];
+      const listed = sidecars.map(({ pod, state }) => `${pod} ${state}`);
       const pods = [...(await podsOf("orders")), ...(await podsOf("stranger")), ...(await podsOf("web"))];
-      expect(sidecars.map(({ pod, state }) => `${pod} ${state}`)).toEqual(pods.map((pod) => `${SHOP}/${pod} synced`).sort());
+      expect(listed).toEqual(expect.arrayContaining(pods.map((pod) => `${SHOP}/${pod} synced`)));
+      expect(new Set(listed).size).toBe(listed.length);
     });
 
     it("shows what a sidecar itself runs, and that it is what the control plane means", async () => {
@@ -97,9 +99,10 @@ spec:
       );
       const telling = paths.filter((path) => /PRIVATE KEY|eyJ[\w-]+\.eyJ/.test(readFileSync(path, "utf8")));
       expect(telling).toEqual([]);
-      expect(JSON.parse(readFileSync(join(unpacked, "policies", "accesspolicies.json"), "utf8"))).toMatchObject([
-        { metadata: { name: "orders" } },
-      ]);
+      const policies = JSON.parse(readFileSync(join(unpacked, "policies", "accesspolicies.json"), "utf8")) as unknown;
+      expect(policies).toEqual(
+        expect.arrayContaining([expect.objectContaining({ metadata: expect.objectContaining({ name: "orders" }) as unknown })]),
+      );
     });
 
     it("says the same from inside, by helm test", async () => {
