@@ -50,7 +50,7 @@ interface Measured {
 }
 
 async function measure({ shape, restarts, quietMs }: Measured): Promise<void> {
-  await using server = await startApiServer();
+  await using server = await startApiServer({ extraArguments: ["--service-cluster-ip-range=198.18.0.0/16"] });
   const connection = await connectKubernetes({ kubeconfig: server.kubeconfig });
   const { api } = connection;
   const began = monotonic();

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import type { Cluster } from "../../e2e/cluster/cluster.ts";
 import { openCluster } from "../../e2e/cluster/open-cluster.ts";
+import { buildNamed } from "../../tools/images/build-images.ts";
 
 const NAMESPACE = "seawall-port-forward";
 const PORT = 8080;
@@ -23,6 +24,7 @@ require("net").createServer((socket) => {
 let cluster: Cluster;
 beforeAll(async () => {
   cluster = await openCluster();
+  await cluster.importImage(await buildNamed("app"));
   const container = { name: "echo", image: "localhost/app:1", imagePullPolicy: "IfNotPresent", command: ["node", "-e", ECHO] };
   await cluster.kubectl("create", "namespace", NAMESPACE);
   // A controller makes it in a moment; a pod that comes sooner is refused.
@@ -38,7 +40,8 @@ beforeAll(async () => {
   await cluster.kubectl("wait", "-n", NAMESPACE, "pod/echo", "--for=condition=Ready", "--timeout=120s");
 });
 afterAll(async () => {
-  await cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false");
+  // Whatever comes of it: a cluster of our own may have ended already.
+  await cluster.run(["kubectl", "delete", "namespace", NAMESPACE, "--wait=false"]);
   await cluster.stop();
 });
 
