@@ -5,8 +5,9 @@
 import { fieldAt } from "../../crds/core/field-path.ts";
 import { violation, type Violation } from "../../crds/core/violation.ts";
 import type { SidecarProbe } from "../../xds-server/envoy/kubernetes-bootstrap.ts";
+import { REDIRECT_CONTAINER, SIDECAR_CONTAINER } from "../model/pod.ts";
 import type { PodTemplate } from "./pod-template.ts";
-import { REDIRECT_CONTAINER, SIDECAR_CONTAINER, TOKEN_VOLUME } from "./sidecar-containers.ts";
+import { TOKEN_VOLUME } from "./sidecar-containers.ts";
 
 /** On an injected pod: the version of Seawall that injected it. */
 export const INJECTED = "seawall.dev/injected";

@@ -2,8 +2,9 @@
 import { fieldAt, itemAt } from "../../crds/core/field-path.ts";
 import { violation, type Violation } from "../../crds/core/violation.ts";
 import { SIDECAR_UID } from "../../xds-server/envoy/sidecar-ports.ts";
+import { REDIRECT_CONTAINER, SIDECAR_CONTAINER } from "../model/pod.ts";
 import type { Container, PodTemplate } from "./pod-template.ts";
-import { REDIRECT_CONTAINER, SIDECAR_CONTAINER, TOKEN_VOLUME } from "./sidecar-containers.ts";
+import { TOKEN_VOLUME } from "./sidecar-containers.ts";
 
 /** On a pod, `"false"` as annotation or label: no sidecar. */
 export const OPT_OUT = "seawall.dev/inject";

@@ -3,19 +3,14 @@ import { envoyJson } from "../../xds-server/envoy/yaml.ts";
 import { kubernetesBootstrap, sidecarArguments, SIDECAR_FOLDER, type SidecarProbe } from "../../xds-server/envoy/kubernetes-bootstrap.ts";
 import { SIDECAR_PORTS, SIDECAR_UID } from "../../xds-server/envoy/sidecar-ports.ts";
 import { BootstrapSchema } from "../../xds-server/gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import { TRUST_CONFIG_MAP } from "../cluster-state/trust-config-map.ts";
+import { REDIRECT_CONTAINER, SIDECAR_CONTAINER } from "../model/pod.ts";
+import { TOKEN_AUDIENCE } from "../token-review/token-claims.ts";
 import type { Exclusions, InjectionSettings } from "./injection-settings.ts";
 import type { Container, OtherFields } from "./pod-template.ts";
 import { redirectRules } from "./redirect-rules.ts";
 
-export const REDIRECT_CONTAINER = "seawall-redirect";
-export const SIDECAR_CONTAINER = "seawall-proxy";
 export const TOKEN_VOLUME = "seawall-token";
-
-/** In every namespace with injected pods: the mesh's roots, and the files that tell Envoy to read them. */
-export const TRUST_CONFIG_MAP = "seawall-trust";
-
-/** For whom the token is: no other service takes it for a proof. */
-export const TOKEN_AUDIENCE = "seawall";
 
 /** The kubelet renews a token long before it ends. */
 const TOKEN_LIFETIME_SECONDS = 3600;
