@@ -136,6 +136,7 @@ export async function startClusterControlPlane(options: ClusterControlPlaneOptio
     const { trustDomain } = currentSettings(mesh.settings);
     const cluster = await openClusterAuthority({
       ...{ api, namespace: place.namespace, trustDomain, leadership, log, signal },
+      onSecretState: (state) => metrics.authoritySecretLost.set(state === "in-use" ? 0 : 1),
       ...(options.leafLifetimeMs === undefined ? {} : { leafLifetime: options.leafLifetimeMs }),
     });
     cleanUp.push(() => cluster.close());

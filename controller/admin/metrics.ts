@@ -23,6 +23,10 @@ export class Metrics {
     "Ends of watches and failures to follow a kind, by kind and reason; TimedOut is routine.",
     ["kind", "reason"],
   );
+  readonly authoritySecretLost = this.#gauge(
+    "seawall_ca_secret_lost",
+    "1 while the Secret of the certificate authority is missing or unusable, and the control plane goes on with what it has in memory.",
+  );
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
