@@ -29,8 +29,8 @@ export function adoption(stage: Stage): void {
       expect((await caller().stopLoad("adoption")).failures).toEqual([]);
     }
 
-    async function auditFindings(): Promise<readonly string[]> {
-      const { stdout } = await stage.seawall("check", "--since", "15s", "-o", "json");
+    async function auditFindings(since = "15s"): Promise<readonly string[]> {
+      const { stdout } = await stage.seawall("check", "--since", since, "-o", "json");
       const { findings } = JSON.parse(stdout) as { readonly findings: readonly Finding[] };
       return findings.filter(({ area, state }) => area === "audit" && state !== "ok").map(({ message }) => message);
     }
@@ -62,7 +62,10 @@ export function adoption(stage: Stage): void {
       await stage.rolledOut(OLD);
       expect(await caller().call({ url: `${STOCK}/stock` })).toMatchObject({ status: 200 });
       await caller().call({ url: `${STOCK}/admin` });
-      const found = await eventually(auditFindings, (messages) => messages.some((message) => message.startsWith(`${OLD}/till`)));
+      const found = await eventually(
+        () => auditFindings("2m"),
+        (messages) => messages.some((message) => message.startsWith(`${OLD}/till`)),
+      );
       expect(found.join("\n")).toMatch(new RegExp(`${OLD}/till at ${OLD}/stock: .*default-deny/${OLD}/stock would refuse: .*GET /stock`));
     });
 
@@ -81,7 +84,10 @@ export function adoption(stage: Stage): void {
       );
       await stage.cluster.kubectl("wait", "-n", OLD, "accesspolicy/stock", "--for=condition=Programmed", "--timeout=60s");
       await whileCalled(async () => {
-        await eventually(auditFindings, (messages) => !messages.some((message) => message.includes(`${OLD}/stock`)));
+        await eventually(
+          () => auditFindings(),
+          (messages) => !messages.some((message) => message.includes(`${OLD}/stock`)),
+        );
       });
     });
 
