@@ -85,6 +85,17 @@ describe("pods whose traffic is redirected", () => {
       expect(await mesh.logged("web", { path: `/${address}` })).toMatchObject({ workload: "shop/web", cluster: "outbound/shop/orders/80" });
     });
 
+    it("keep no connection to an application for so long that it might close it under a request", async () => {
+      const open = async (): Promise<number> => {
+        const counts = ["orders-0", "orders-1"].map((name) => mesh.stat(name, `cluster.inbound/${APPLICATION.http}.upstream_cx_active`));
+        return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+      };
+      expect((await mesh.call("web", { address: ORDERS.ipv4, port: 80 })).status).toBe(200);
+      expect(await open()).toBeGreaterThan(0);
+      // Before the five seconds after which the application would close it.
+      await eventually("no connection is left", async () => ((await open()) === 0 ? true : undefined), { timeoutMs: 4_000 });
+    });
+
     it("are refused there by name", async () => {
       expect((await mesh.call("web", { address: ORDERS.ipv4, port: 80, method: "POST", path: "/post" })).status).toBe(403);
       expect(await mesh.logged("web", { path: "/post" })).toMatchObject({ status: 403 });

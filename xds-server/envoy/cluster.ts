@@ -18,38 +18,33 @@ const HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 const TRANSPORT_MATCH = "envoy.transport_socket_match";
 const CONNECT_TIMEOUT = { seconds: 5n, nanos: 0 };
 
-/** The options of a cluster that is spoken to in one protocol. */
-export function protocolOptions(protocol: UpstreamProtocol): Record<string, Any> {
+type UpstreamOptions = NonNullable<MessageInitShape<typeof HttpProtocolOptionsSchema>["upstreamProtocolOptions"]>;
+
+/**
+ * For how long a connection to an application is kept without a request. Applications close theirs after a while too (many
+ * after 5 s, some after 2), and a request that meets that moment fails; a new connection within the pod costs next to nothing.
+ */
+const APPLICATION_IDLE = { seconds: 1n, nanos: 0 };
+
+/** The options of a cluster that is spoken to in one protocol; `toApplication` if it is the sidecar's own. */
+export function protocolOptions(protocol: UpstreamProtocol, toApplication = false): Record<string, Any> {
+  if (protocol === "tcp") return {};
+  return {
+    [HTTP_OPTIONS]: any(HttpProtocolOptionsSchema, {
+      ...(toApplication ? { commonHttpProtocolOptions: { idleTimeout: APPLICATION_IDLE } } : {}),
+      upstreamProtocolOptions: upstreamOptions(protocol),
+    }),
+  };
+}
+
+function upstreamOptions(protocol: Exclude<UpstreamProtocol, "tcp">): UpstreamOptions {
   switch (protocol) {
-    case "tcp":
-      return {};
     case "http1":
-      return {
-        [HTTP_OPTIONS]: any(HttpProtocolOptionsSchema, {
-          upstreamProtocolOptions: {
-            case: "explicitHttpConfig",
-            value: { protocolConfig: { case: "httpProtocolOptions", value: {} } },
-          },
-        }),
-      };
-    case "as-called":
-      return {
-        [HTTP_OPTIONS]: any(HttpProtocolOptionsSchema, {
-          upstreamProtocolOptions: {
-            case: "useDownstreamProtocolConfig",
-            value: { httpProtocolOptions: {}, http2ProtocolOptions: { allowConnect: true } },
-          },
-        }),
-      };
+      return { case: "explicitHttpConfig", value: { protocolConfig: { case: "httpProtocolOptions", value: {} } } };
     case "http2":
-      return {
-        [HTTP_OPTIONS]: any(HttpProtocolOptionsSchema, {
-          upstreamProtocolOptions: {
-            case: "explicitHttpConfig",
-            value: { protocolConfig: { case: "http2ProtocolOptions", value: { allowConnect: true } } },
-          },
-        }),
-      };
+      return { case: "explicitHttpConfig", value: { protocolConfig: { case: "http2ProtocolOptions", value: { allowConnect: true } } } };
+    case "as-called":
+      return { case: "useDownstreamProtocolConfig", value: { httpProtocolOptions: {}, http2ProtocolOptions: { allowConnect: true } } };
   }
 }
 
@@ -75,7 +70,7 @@ export function applicationCluster(name: string, address: string, port: number, 
     name,
     clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.STATIC },
     connectTimeout: CONNECT_TIMEOUT,
-    typedExtensionProtocolOptions: protocolOptions(protocol),
+    typedExtensionProtocolOptions: protocolOptions(protocol, true),
     loadAssignment: {
       clusterName: name,
       endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: "endpoint", value: { address: socketAddress(address, port) } } }] }],
@@ -132,7 +127,7 @@ export function originalDestinationCluster(options: {
     clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.ORIGINAL_DST },
     lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
     connectTimeout: CONNECT_TIMEOUT,
-    typedExtensionProtocolOptions: protocolOptions(protocol),
+    typedExtensionProtocolOptions: protocolOptions(protocol, toApplication),
     ...(toApplication === true ? { upstreamBindConfig: TO_APPLICATION } : {}),
     ...(tls === undefined ? {} : { transportSocket: { name: "tls", configType: { case: "typedConfig", value: tls } } }),
   });
