@@ -42,14 +42,20 @@ export const PERMISSIONS: readonly Permission[] = [
   ...grant("cluster", ["create"], ["meshconfigs.seawall.dev"], "the MeshConfig of the chart's values; its kind allows one name"),
   ...grant("cluster", ["patch"], ["meshconfigs.seawall.dev"], "the same, at an upgrade", "mesh"),
   ...grant("cluster", ["create"], ["configmaps"], "the trust bundle of each injected namespace; a create has no name to grant"),
-  ...grant("cluster", ["get", ...FOLLOW, "update", "patch", "delete"], ["configmaps"], "the same, at a rotation", "seawall-trust"),
+  ...grant(
+    "cluster",
+    ["get", ...FOLLOW, "update", "delete"],
+    ["configmaps"],
+    "the same, when it changes and when it is no longer needed",
+    "seawall-trust",
+  ),
   ...grant("cluster", ["create"], ["tokenreviews.authentication.k8s.io"], "who a sidecar is"),
-  ...grant("path", ["get"], ["/openid/v1/jwks", "/.well-known/openid-configuration"], "the keys of the issuer of sidecars' tokens"),
+  ...grant("path", ["get"], ["/openid/v1/jwks"], "the keys of the issuer of sidecars' tokens"),
   ...grant("cluster", ["get", "patch"], WEBHOOKS, "the authority that the API server trusts when it calls the webhooks", "seawall"),
   ...grant("seawall-system", ["create"], ["secrets"], "the certificate authority, made once"),
-  ...grant("seawall-system", ["get", ...FOLLOW, "update", "patch"], ["secrets"], "the same, shared by the replicas", "seawall-ca"),
+  ...grant("seawall-system", ["get", ...FOLLOW, "update"], ["secrets"], "the same, shared by the replicas", "seawall-ca"),
   ...grant("seawall-system", ["create"], ["leases.coordination.k8s.io"], "which replica leads"),
-  ...grant("seawall-system", ["get", ...FOLLOW, "update", "patch"], ["leases.coordination.k8s.io"], "the same", "seawall-leader"),
+  ...grant("seawall-system", ["get", "update"], ["leases.coordination.k8s.io"], "the same", "seawall-leader"),
 ];
 
 /** A request as the API server's audit log has it. */
