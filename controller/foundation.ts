@@ -16,7 +16,7 @@ export interface Foundation {
   readonly metrics: Metrics;
   readonly graph: Graph;
   readonly sources: ReadonlyMap<string, Source<string, SourceEntry>>;
-  sourceOf(kind: string): Source<string, SourceEntry>;
+  readonly sourceOf: (kind: string) => Source<string, SourceEntry>;
   readonly jwks: Source<string, JwksState>;
   readonly trust: Source<SingletonKey, EncodedResource>;
   readonly mesh: Mesh;
