@@ -44,7 +44,7 @@ function restricted(may) {
 }
 
 export default tseslint.config(
-  { ignores: ["node_modules", "dist", "xds-server/gen", "**/*.js"] },
+  { ignores: ["node_modules", "dist", "xds-server/gen", "**/*.js", "**/*.mjs"] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
