@@ -95,7 +95,7 @@ export class MeshStatus {
     this.#clock = options.clock ?? systemReportClock;
     this.coverage = policyCoverage(graph, mesh, source);
     this.#routes = routeReports(graph, mesh, source);
-    this.#acknowledgements = new SidecarAcknowledgements(this.coverage);
+    this.#acknowledgements = new SidecarAcknowledgements(this.coverage, this.#clock);
     this.#service = new AcknowledgementService(authenticator, () => this.#clock.now());
     this.#reporter = new AcknowledgementReporter({
       ...reporting,

@@ -4,6 +4,7 @@ import { feedXds } from "../xds-feed.ts";
 import { TestServer } from "../../xds-server/delta/testing/test-server.ts";
 import { type PolicyCoverage, policyCoverage } from "./policy-coverage.ts";
 import { SidecarAcknowledgements } from "./sidecar-acknowledgements.ts";
+import type { ReportClock } from "./report-clock.ts";
 import { MeshSources } from "./testing/mesh-sources.ts";
 import { allow, pod, policy, service } from "./testing/objects.ts";
 import { RecordedLedger } from "./testing/recorded-ledger.ts";
@@ -13,13 +14,22 @@ let mesh: MeshSources;
 let coverage: PolicyCoverage;
 let acknowledgements: SidecarAcknowledgements;
 let server: TestServer;
+/** Ends the patience with callers that do not answer. */
+let loosePatience: () => void;
+const patience: ReportClock = {
+  now: () => 0,
+  after: (_milliseconds, call) => {
+    loosePatience = call;
+    return () => undefined;
+  },
+};
 let ledger: RecordedLedger;
 const sidecars: TestSidecar[] = [];
 
 beforeEach(async () => {
   mesh = new MeshSources();
   coverage = policyCoverage(mesh.graph, mesh.mesh, mesh.source);
-  acknowledgements = new SidecarAcknowledgements(coverage);
+  acknowledgements = new SidecarAcknowledgements(coverage, patience);
   server = await TestServer.start({ observer: acknowledgements.observer });
   mesh.set(service("orders"), service("web"), pod("orders-1"), pod("web-1"), allow("reads", "orders", "web"));
   mesh.synced();
@@ -84,6 +94,30 @@ describe("what sidecars acknowledge", () => {
     sidecar.accept();
     await ledger.heard("uid-of-orders-1 runs reads 3");
     expect(ledger.events).toEqual([]);
+  });
+
+  it("waits for the callers whom the edit concerns, though they do not count", async () => {
+    await connect("orders-1");
+    const caller = await connect("web-1");
+    await ledger.heard("uid-of-orders-1 runs reads 1");
+    await webIsDone();
+    caller.hold();
+    for (const [generation, from] of [
+      [2, "somebody-else"],
+      [3, "web"],
+    ] as const) {
+      mesh.set(allow("reads", "orders", from, generation));
+      mesh.graph.tick();
+      while ((server.server.progress("shop/orders-1")?.ackedThrough ?? 0) < server.server.sequence) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(ledger.events).toEqual([]);
+      if (generation === 2) caller.accept();
+      else loosePatience();
+      await ledger.heard(`uid-of-orders-1 runs reads ${generation}`);
+      caller.hold();
+    }
   });
 
   it("is nothing new of a sidecar that refuses, which says so, until it accepts again", async () => {

@@ -7,6 +7,7 @@ import type { DeltaObserver } from "../../xds-server/delta/observer.ts";
 import type { SubscriberProgress } from "../../xds-server/delta/stream-status.ts";
 import { AcknowledgementLedger, acknowledgedState } from "./acknowledgement-ledger.ts";
 import type { CoveredWorkload, PolicyCoverage, SidecarPod } from "./policy-coverage.ts";
+import type { ReportClock } from "./report-clock.ts";
 
 /** The delta server, as far as it matters here. */
 export interface AcknowledgingServer {
@@ -14,6 +15,20 @@ export interface AcknowledgingServer {
   readonly sequence: number;
   progress(subscriber: string): SubscriberProgress | undefined;
 }
+
+/**
+ * An update with changes of policies that some sidecar has yet to answer. An edit reaches the callers of a service too: who is
+ * permitted from now on must see it. They are not counted, but what the policy's own sidecars acknowledge waits for them.
+ */
+interface OpenUpdate {
+  readonly sequence: number;
+  readonly policies: ReadonlySet<string>;
+  readonly unanswered: Set<string>;
+  readonly cancelPatience: () => void;
+}
+
+/** Milliseconds for which acknowledgements wait for sidecars that the policy does not cover. */
+const PATIENCE = 2_000;
 
 interface Work {
   /** Policies whose state changed. */
@@ -32,6 +47,7 @@ export class SidecarAcknowledgements {
   /** Of the sidecars that are connected now, and no others. */
   readonly ledger = new AcknowledgementLedger();
   readonly #coverage: PolicyCoverage;
+  readonly #clock: ReportClock;
   #server: AcknowledgingServer | undefined;
   #work: Work = noWork();
   #scheduled = false;
@@ -46,14 +62,27 @@ export class SidecarAcknowledgements {
   readonly #podSequence = new Map<string, number>();
   /** The ids of connected pods, by key. */
   readonly #connected = new Map<string, string>();
+  /** Whom the updates since work was last done concern. */
+  #touched = new Set<string>();
+  readonly #open = new Set<OpenUpdate>();
 
-  constructor(coverage: PolicyCoverage) {
+  constructor(coverage: PolicyCoverage, clock: ReportClock) {
     this.#coverage = coverage;
+    this.#clock = clock;
     const heard = (subscriber: string): void => {
       this.#work.heard.add(subscriber);
       this.#schedule();
     };
-    this.observer = { onConnected: heard, onDisconnected: heard, onAcknowledged: heard, onNack: heard };
+    this.observer = {
+      onConnected: heard,
+      onDisconnected: heard,
+      onAcknowledged: heard,
+      onNack: heard,
+      onApplied: (_sequence, touched) => {
+        for (const subscriber of touched) this.#touched.add(subscriber);
+        this.#schedule();
+      },
+    };
   }
 
   /** To be called once, when the server has been given all that there is. */
@@ -87,6 +116,7 @@ export class SidecarAcknowledgements {
 
   close(): void {
     for (const stop of this.#stops) stop();
+    for (const { cancelPatience } of this.#open) cancelPatience();
     this.#server = undefined;
   }
 
@@ -126,14 +156,53 @@ export class SidecarAcknowledgements {
       } else if (carried !== undefined) this.#policySequence.set(policy, carried);
     }
 
+    this.#openUpdate(server, carried, work.policies);
+    const answered = this.#closeUpdates(server, work.heard);
+
     for (const key of work.heard) this.#judgePod(key, server.progress(key), work.pods.has(key));
-    for (const policy of work.policies) {
+    for (const policy of new Set([...work.policies, ...answered])) {
+      const anew = work.policies.has(policy);
       for (const { workload } of pairsByPolicy.values(policy)) {
         for (const pod of podsByWorkload.values(workload)) {
-          if (this.#connected.has(pod.key)) this.#judge(policy, pod, server.progress(pod.key), true);
+          if (this.#connected.has(pod.key)) this.#judge(policy, pod, server.progress(pod.key), anew);
         }
       }
     }
+  }
+
+  #openUpdate(server: AcknowledgingServer, sequence: number | undefined, policies: ReadonlySet<string>): void {
+    const touched = this.#touched;
+    this.#touched = new Set();
+    if (sequence === undefined || policies.size === 0) return;
+    const unanswered = new Set([...touched].filter((subscriber) => isBehind(server, subscriber, sequence)));
+    if (unanswered.size === 0) return;
+    const update: OpenUpdate = {
+      ...{ sequence, policies, unanswered },
+      cancelPatience: this.#clock.after(PATIENCE, () => {
+        unanswered.clear();
+        this.#schedule();
+      }),
+    };
+    this.#open.add(update);
+  }
+
+  /** The policies of the updates that everybody has answered. */
+  #closeUpdates(server: AcknowledgingServer, heard: ReadonlySet<string>): ReadonlySet<string> {
+    const answered = new Set<string>();
+    for (const update of this.#open) {
+      const { sequence, policies, unanswered, cancelPatience } = update;
+      for (const subscriber of heard) if (!isBehind(server, subscriber, sequence)) unanswered.delete(subscriber);
+      if (unanswered.size > 0) continue;
+      cancelPatience();
+      this.#open.delete(update);
+      for (const policy of policies) answered.add(policy);
+    }
+    return answered;
+  }
+
+  #isOpen(policy: string): boolean {
+    for (const { policies } of this.#open) if (policies.has(policy)) return true;
+    return false;
   }
 
   #judgePod(key: string, progress: SubscriberProgress | undefined, anew: boolean): void {
@@ -159,8 +228,14 @@ export class SidecarAcknowledgements {
     const needed = Math.max(this.#policySequence.get(policy) ?? this.#first, this.#podSequence.get(pod.key) ?? this.#first);
     if (progress.ackedThrough < needed) {
       if (anew && this.ledger.stateOf(policy, pod.id) === state) this.ledger.record(policy, pod.id, undefined);
-    } else if (progress.rejection === undefined) this.ledger.record(policy, pod.id, state);
+    } else if (progress.rejection === undefined && !this.#isOpen(policy)) this.ledger.record(policy, pod.id, state);
   }
+}
+
+/** Who is not connected is waited for no longer. */
+function isBehind(server: AcknowledgingServer, subscriber: string, sequence: number): boolean {
+  const progress = server.progress(subscriber);
+  return progress !== undefined && progress.ackedThrough < sequence;
 }
 
 function noWork(): Work {

@@ -126,9 +126,10 @@ export class DeltaServer {
 
   /** Takes over one tick's changes, all at once, and sends what may be sent. The cost is that of what changed and whom it reaches. */
   apply(update: XdsUpdate): ApplyReport {
-    const { report, appeared, disappeared } = this.#streams.apply(update);
+    const { report, touched, appeared, disappeared } = this.#streams.apply(update);
     for (const { subscriber } of disappeared) for (const call of this.#callsOf(subscriber)) call.end("subscriber-removed");
     for (const view of appeared) for (const call of this.#callsOf(view.subscriber)) call.open(view);
+    this.#options.observer?.onApplied?.(report.sequence, touched);
     return report;
   }
 

@@ -15,6 +15,8 @@ export interface ApplyReport {
 
 export interface AppliedUpdate {
   readonly report: ApplyReport;
+  /** The subscribers of the streams that the update concerns. */
+  readonly touched: ReadonlySet<string>;
   /** Subscribers that have a view from now on. */
   readonly appeared: readonly View[];
   readonly disappeared: readonly View[];
@@ -81,7 +83,8 @@ export class MeshStreams {
     let bytesQueued = 0;
     for (const stream of touched) bytesQueued += stream.flush();
     const { appeared, disappeared } = change;
-    return { report: { sequence, streamsTouched: touched.size, bytesQueued }, appeared, disappeared };
+    const report = { sequence, streamsTouched: touched.size, bytesQueued };
+    return { report, touched: new Set([...touched].map(({ view }) => view.subscriber)), appeared, disappeared };
   }
 
   #mark(view: View, names: ChangedNames, touched: Set<AdsStream>): void {

@@ -23,6 +23,8 @@ export interface DeltaObserver {
   onDisconnected?(subscriber: string, peer: string, reason: DisconnectReason): void;
   /** The stream's sidecar has answered everything that reached it up to this update. See StreamStatus.ackedThrough. */
   onAcknowledged?(subscriber: string, sequence: number): void;
+  /** An update was taken over; something that these subscribers' streams asked for has changed. */
+  onApplied?(sequence: number, touched: ReadonlySet<string>): void;
   onNack?(subscriber: string, nack: Nack): void;
   onPush?(subscriber: string, push: Push): void;
   onRefused?(reason: RefusalReason, peer: string): void;
