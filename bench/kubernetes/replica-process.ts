@@ -32,6 +32,8 @@ answerParent<ReplicaProtocol>(
           controlPlane: { host: "seawall.seawall-system.svc", port: 15010 },
           resources: {},
           concurrency: 2,
+          logLevel: "warning",
+          logLevel: "warning",
           ipv6: true,
           farewellSeconds: 0,
           excluded: NOTHING_EXCLUDED,
