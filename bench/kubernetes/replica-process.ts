@@ -33,7 +33,6 @@ answerParent<ReplicaProtocol>(
           resources: {},
           concurrency: 2,
           logLevel: "warning",
-          logLevel: "warning",
           ipv6: true,
           farewellSeconds: 0,
           excluded: NOTHING_EXCLUDED,
