@@ -75,7 +75,7 @@ describe("the status of a policy", () => {
     const { namespace, replica } = await shop();
     const uid = await cluster.pod(namespace, "orders-1");
     await cluster.pod(namespace, "orders-2", "Pending");
-    const one = await replica("one");
+    const one = await replica("one", { settlingMs: 0 });
     await one.connect(`${namespace}/orders-1`, uid);
     await cluster.allow(namespace, "reads");
     await cluster.until(namespace, "reads", "Programmed", "True Programmed: 1 of 1 sidecars @1");
