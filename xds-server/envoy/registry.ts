@@ -37,9 +37,7 @@ import { file_envoy_extensions_transport_sockets_tls_v3_secret } from "../gen/en
 import { file_envoy_extensions_upstreams_http_v3_http_protocol_options } from "../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
 import { file_envoy_extensions_bootstrap_internal_listener_v3_internal_listener } from "../gen/envoy/extensions/bootstrap/internal_listener/v3/internal_listener_pb.js";
 import { file_envoy_extensions_filters_http_health_check_v3_health_check } from "../gen/envoy/extensions/filters/http/health_check/v3/health_check_pb.js";
-import { file_envoy_extensions_filters_network_set_filter_state_v3_set_filter_state } from "../gen/envoy/extensions/filters/network/set_filter_state/v3/set_filter_state_pb.js";
 import { file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts } from "../gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js";
-import { file_envoy_extensions_transport_sockets_internal_upstream_v3_internal_upstream } from "../gen/envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream_pb.js";
 
 const ROOTS: readonly DescFile[] = [
   file_envoy_service_discovery_v3_ads,
@@ -76,9 +74,7 @@ const ROOTS: readonly DescFile[] = [
   file_envoy_extensions_upstreams_http_v3_http_protocol_options,
   file_envoy_extensions_bootstrap_internal_listener_v3_internal_listener,
   file_envoy_extensions_filters_http_health_check_v3_health_check,
-  file_envoy_extensions_filters_network_set_filter_state_v3_set_filter_state,
   file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts,
-  file_envoy_extensions_transport_sockets_internal_upstream_v3_internal_upstream,
 ];
 
 function withDependencies(roots: readonly DescFile[]): Set<DescFile> {
