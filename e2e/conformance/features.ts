@@ -1,5 +1,8 @@
 /** What Seawall claims of the Gateway API's mesh features. docs/conformance/README.md says why the others are not claimed. */
 
+/** Where the suite puts its pods. */
+export const NAMESPACES = ["gateway-conformance-mesh", "gateway-conformance-mesh-consumer"] as const;
+
 export const PROFILES = ["MESH-HTTP", "MESH-GRPC"] as const;
 
 /** Core: what the profiles ask of every mesh. */

@@ -13,6 +13,8 @@ export interface GatewayApi {
   readonly version: string;
   /** A folder of manifests: the CRDs of the standard channel. */
   readonly crds: string;
+  /** A file: the namespaces, Services and pods of the mesh tests. */
+  readonly meshManifests: string;
   /** The image that the pods of the mesh tests run, as their manifests name it. */
   readonly echoImage: string;
 }
@@ -21,11 +23,12 @@ export interface GatewayApi {
 export function gatewayApi(): GatewayApi {
   const [api, conformance] = ["sigs.k8s.io/gateway-api", "sigs.k8s.io/gateway-api/conformance"].map(downloaded);
   if (api === undefined || conformance === undefined) throw new Error("go mod download said nothing");
-  const manifests = readFileSync(join(conformance.folder, "mesh", "manifests.yaml"), "utf8");
+  const meshManifests = join(conformance.folder, "mesh", "manifests.yaml");
+  const manifests = readFileSync(meshManifests, "utf8");
   const images = [...new Set([...manifests.matchAll(/^\s*image:\s*(\S+)/gm)].map((match) => match[1] ?? ""))];
   const [echoImage] = images;
   if (echoImage === undefined || images.length > 1) throw new Error(`the mesh tests' pods run ${images.join(", ")}, not one image`);
-  return { version: api.version, crds: join(api.folder, "config", "crd", "standard"), echoImage };
+  return { version: api.version, crds: join(api.folder, "config", "crd", "standard"), meshManifests, echoImage };
 }
 
 function downloaded(module: string): { readonly version: string; readonly folder: string } {

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import type { Cluster } from "../cluster/cluster.ts";
 import { SEAWALL_VERSION } from "../../tools/images/seawall-images.ts";
 import { buildEchoImage } from "./echo-image.ts";
-import { CLAIMED, PROFILES } from "./features.ts";
+import { CLAIMED, NAMESPACES, PROFILES } from "./features.ts";
 import { gatewayApi } from "./gateway-api.ts";
 import { conformancePrograms } from "./programs.ts";
 import { type DefaultAccess, underAccess } from "./under-access.ts";
@@ -38,6 +38,8 @@ export async function runConformance(options: ConformanceOptions): Promise<Confo
   const programs = conformancePrograms();
   await options.importImage?.(await buildEchoImage(release.echoImage, programs));
   await cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", release.crds);
+  // What a former run left may still be going.
+  await cluster.kubectl("delete", "namespace", ...NAMESPACES, "--ignore-not-found", "--timeout=180s");
   const suite = (): Promise<ConformanceResult> => runSuite(programs.suite, options);
   return options.access === undefined ? suite() : underAccess(cluster, options.access, suite);
 }
