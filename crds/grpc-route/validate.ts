@@ -3,36 +3,16 @@
  * Service is called as if it were not there. What is legal but not honoured is a warning.
  */
 import { fieldAt, itemAt } from "../core/field-path.ts";
-import { validateBackendReference, validateParents, validateRuleNames } from "../core/route/validate.ts";
+import { validateRequestRoute } from "../core/route/validate-request-route.ts";
+import { validateBackendReference } from "../core/route/validate.ts";
 import { violation, type Violation, warning } from "../core/violation.ts";
 import { validateFilters } from "../http-route/validate-filter.ts";
 import { validateRegex, validateValues } from "../http-route/validate-match.ts";
 import { matchesOf, pathOf } from "./rules.ts";
 import type { GrpcMatchSpec, GrpcMethodMatch, GrpcRoute, GrpcRuleSpec } from "./schema.ts";
 
-/** Over all rules of a route. */
-const MOST_MATCHES = 128;
-
 export function validateGrpcRoute(route: GrpcRoute): Violation[] {
-  const { spec } = route;
-  const rules: readonly GrpcRuleSpec[] = spec.rules ?? [{}];
-  const found = [
-    ...validateParents(route),
-    ...rules.flatMap((rule, index) => validateRule(rule, itemAt("spec.rules", index))),
-    ...validateRuleNames(rules),
-  ];
-  if (spec.hostnames !== undefined && spec.hostnames.length > 0) {
-    const message = "hostnames have no meaning for a Service (GEP-1294): match the header Host instead";
-    found.push(warning("spec.hostnames", "NotSupported", message));
-  }
-  if (spec.useDefaultGateways !== undefined) {
-    found.push(warning("spec.useDefaultGateways", "NotSupported", "concerns Gateways, which Seawall does not serve yet"));
-  }
-  const matches = rules.reduce((sum, rule) => sum + matchesOf(rule).length, 0);
-  if (matches > MOST_MATCHES) {
-    found.push(violation("spec.rules", "TooMany", `a route has at most ${MOST_MATCHES} matches over all rules, this one has ${matches}`));
-  }
-  return found;
+  return validateRequestRoute<GrpcRuleSpec>(route, route.spec.rules ?? [{}], { matchesOf, validateRule });
 }
 
 function validateRule(rule: GrpcRuleSpec, at: string): Violation[] {

@@ -43,11 +43,7 @@ export function controlPlaneImage(built: string): Image {
     name: `seawall/control-plane:${SEAWALL_VERSION}`,
     tree: {
       programs: [NODE],
-      copies: [
-        { from: built, to: "/app/dist" },
-        ...productionPackages(REPOSITORY).map((path) => packageAt(path)),
-        TIME_ZONES,
-      ],
+      copies: [{ from: built, to: "/app/dist" }, ...productionPackages(REPOSITORY).map((path) => packageAt(path)), TIME_ZONES],
       texts: systemFiles({ seawall: CONTROL_PLANE_UID }),
     },
     run: {
