@@ -1,6 +1,5 @@
 /** Everything that somebody who has to help would ask for. A piece that cannot be had does not keep the others away. */
 import { KINDS } from "../../crds/kinds.ts";
-import { KubernetesApiError } from "../../controller/kubernetes/api.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { hasSidecar, isRunning, type KubeObject, type KubePod, SEAWALL } from "../cluster/objects.ts";
 import { readSidecarAdmin } from "../cluster/sidecar-dump.ts";
@@ -46,8 +45,10 @@ export async function collect(installation: Installation, options: CollectOption
   await add("version.json", async () => ({ seawall: version, cluster: await cluster.api.get({ path: "/version" }) }));
   await add("check.json", () => lookAtEverything(installation));
   options.progress("policies and routes, with their statuses");
-  for (const { plural, apiVersion } of KINDS)
-    await add(`policies/${plural}.json`, () => listIfInstalled(cluster, `/apis/${apiVersion}/${plural}`));
+  for (const { plural, apiVersion } of KINDS) {
+    const path = `/apis/${apiVersion}/${plural}`;
+    await add(`policies/${plural}.json`, async () => (await cluster.listIfInstalled(path)) ?? "the kind is not installed\n");
+  }
   options.progress("what is installed");
   await installed(cluster, add);
   for (const replica of replicas) {
@@ -131,16 +132,6 @@ async function logs(
   await add(`${path}/log.txt`, () =>
     cluster.api.get({ path: `/api/v1/namespaces/${namespace}/pods/${name}/log`, query: { container, tailLines: String(lines) } }),
   );
-}
-
-/** The kinds of the Gateway API are not in every cluster. */
-async function listIfInstalled(cluster: Cluster, path: string): Promise<unknown> {
-  try {
-    return await cluster.list(path);
-  } catch (error) {
-    if (error instanceof KubernetesApiError && error.status === 404) return "the kind is not installed\n";
-    throw error;
-  }
 }
 
 async function orNothing<T>(pods: Promise<readonly T[]>, missing: string[]): Promise<readonly T[]> {

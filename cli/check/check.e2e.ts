@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { writeFile } from "node:fs/promises";
 import { type ApiServer, startApiServer } from "../../e2e/cluster/api-server.ts";
+import { gatewayApi } from "../../e2e/conformance/gateway-api.ts";
 import { CHART, run } from "../../helm/testing/helm.ts";
 import type { SeawallResult } from "../testing/run-seawall.ts";
 import { seawall } from "../testing/seawall-in-process.ts";
@@ -121,6 +122,35 @@ describe("seawall check", () => {
       "problem AccessPolicy shop/invalid does not hold: no such issuer",
       "warning AccessPolicy shop/new has no status for what it says now",
       "problem AccessPolicy shop/partly is not enforced everywhere: 1 of 2 sidecars",
+    ]);
+  });
+
+  it("says which routes do nothing, and leaves those of other controllers alone", async () => {
+    expect((await findings("routes")).map(({ message }) => message)).toEqual(["there are none on Services"]);
+    kubectl(["apply", "--server-side", "-f", gatewayApi().crds]);
+    kubectl(["wait", "--for=condition=Established", "crd/httproutes.gateway.networking.k8s.io", "--timeout=30s"]);
+    const parentRef = { group: "", kind: "Service", name: "orders" };
+    const parent = (controllerName: string, type: string, message: string): unknown => ({
+      parentRef,
+      controllerName,
+      conditions: [{ type, status: "False", reason: "Because", message, lastTransitionTime: "2026-01-01T00:00:00Z" }],
+    });
+    kubectl(["create", "-f", "-"], {
+      apiVersion: "gateway.networking.k8s.io/v1",
+      kind: "HTTPRoute",
+      metadata: { name: "split", namespace: "shop" },
+      spec: { parentRefs: [parentRef] },
+    });
+    const parents = [
+      parent("seawall.dev/mesh", "Accepted", "no such port"),
+      parent("seawall.dev/mesh", "ResolvedRefs", "no Service canary"),
+      parent("example.com/edge", "Accepted", "not ours"),
+    ];
+    const patch = JSON.stringify({ status: { parents } });
+    kubectl(["patch", "httproute", "split", "-n", "shop", "--subresource=status", "--type=merge", "-p", patch]);
+    expect((await findings("routes")).map(({ state, message }) => `${state} ${message}`)).toEqual([
+      "problem HTTPRoute shop/split on orders does nothing: no such port",
+      "warning HTTPRoute shop/split on orders names what it cannot reach: no Service canary",
     ]);
   });
 

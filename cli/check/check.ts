@@ -10,6 +10,7 @@ import { controlPlaneCheck, leaderCheck, readinessCheck } from "./control-plane.
 import { type Check, type Finding, type FindingState, type Installation, perform } from "./finding.ts";
 import { kindsCheck } from "./kinds.ts";
 import { policiesCheck } from "./policies.ts";
+import { routesCheck } from "./routes.ts";
 import { sidecarsCheck } from "./sidecars.ts";
 import { webhooksCheck } from "./webhooks.ts";
 import { workloadsCheck } from "./workloads.ts";
@@ -31,7 +32,7 @@ const OF_THE_INSTALLATION: readonly Check[] = [
   webhooksCheck,
   certificatesCheck,
 ];
-const OF_THE_MESH: readonly Check[] = [workloadsCheck, sidecarsCheck, policiesCheck, wouldBeRefusalsCheck];
+const OF_THE_MESH: readonly Check[] = [workloadsCheck, sidecarsCheck, policiesCheck, routesCheck, wouldBeRefusalsCheck];
 
 /** Prints what is well and what is not, with what to do. Returns 1 when something does not work. */
 export async function check(options: CheckOptions, terminal: Terminal): Promise<ExitCode> {

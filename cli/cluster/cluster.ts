@@ -46,6 +46,16 @@ export class Cluster implements AsyncDisposable {
     }
   }
 
+  /** The same of a kind that not every cluster has; undefined where it is not installed. */
+  async listIfInstalled<T>(path: string): Promise<T[] | undefined> {
+    try {
+      return await this.list<T>(path);
+    } catch (error) {
+      if (error instanceof KubernetesApiError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
   /** An object; undefined when there is none. */
   async find(path: string): Promise<unknown> {
     try {

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from "commander";
 import { type CommandContext, withExamples } from "../command.ts";
+import { CommandFailure } from "../command-failure.ts";
 import { durationOption } from "../duration.ts";
 import { type OutputFormat, outputOption } from "../output-format.ts";
 import { stateFolderOption } from "../state-folder-option.ts";
@@ -21,6 +22,16 @@ export function podArgument(text: string): PodName {
   const [namespace, pod, ...rest] = text.split("/");
   if (!namespace || !pod || rest.length > 0) throw new InvalidArgumentError("write <namespace>/<pod>, for example shop/web.");
   return { namespace, pod };
+}
+
+/** The same, where `-n` may name the namespace. */
+export function podIn(text: string, namespace: string | undefined): PodName {
+  if (!text.includes("/") && namespace !== undefined && text !== "") return { namespace, pod: text };
+  try {
+    return podArgument(text);
+  } catch {
+    throw CommandFailure.usage(`${text}: write <namespace>/<pod>, for example shop/web, or name the namespace with -n.`);
+  }
 }
 
 export function define(command: Command, { terminal }: CommandContext): void {

@@ -16,6 +16,7 @@ export interface ConfigOptions extends ControlPlaneChoice {
   readonly raw: boolean;
   /** The sidecar's admin socket, when the control plane is not to be asked. */
   readonly socket?: string;
+  readonly namespace?: string;
   readonly output: OutputFormat;
 }
 
