@@ -83,8 +83,10 @@ describe("a node on this machine", () => {
 
   afterAll(() => cluster.stop());
 
+  // A container that has started does not listen yet.
+  const patiently = ["--retry", "30", "--retry-connrefused", "--retry-delay", "1", "--max-time", "10"];
   const ask = (...args: string[]): Promise<string> =>
-    cluster.kubectl("exec", "client", "--", "curl", "--silent", "--fail", "--max-time", "10", ...args);
+    cluster.kubectl("exec", "client", "--", "curl", "--silent", "--fail", ...patiently, ...args);
 
   it("boots where one that was killed has left its traces", () => {
     expect(leftBehind).not.toEqual([]);

@@ -240,6 +240,25 @@ describe("a kind that is not found", () => {
     expect(cluster.entry(`Guard/${namespace}/door`)).toBeDefined();
   });
 
+  it("and then is, but cannot be watched yet, is told of when it is followed", async () => {
+    await using through = await Meddler.before(server);
+    const absent = { status: 404, body: { kind: "Status", reason: "NotFound", message: "page not found" } };
+    const groups = { status: 200, body: { kind: "APIGroupList", groups: [] } };
+    through.refuse = ({ path }) => (path === GUARDS ? absent : path === "/apis" ? groups : undefined);
+    await using cluster = await followThrough(through, { kinds: ["Guard"] });
+    const message = "storage is (re)initializing";
+    let refused = 0;
+    through.refuse = ({ path, isWatch }) =>
+      path === GUARDS && isWatch && refused++ === 0 ? { status: 429, body: { reason: "TooManyRequests", message } } : undefined;
+    await cluster.until(() => cluster.logged.includes("info all kinds are followed again"));
+    expect(cluster.logged).toEqual([
+      "warn Guard of seawall.dev/v1alpha1 is not installed: there are none until its CRD is",
+      `warn Guard objects cannot be followed, and what was known of them stands: ${message}`,
+      "info Guard of seawall.dev/v1alpha1 is installed now",
+      "info all kinds are followed again",
+    ]);
+  });
+
   it("since its CRD is gone has no objects", async () => {
     await api.create({ path: guardsIn(namespace) }, guard("door"));
     await using cluster = await follow({ kinds: ["Guard"], timing: { watchSeconds: 1 } });

@@ -49,6 +49,8 @@ interface Followed {
   readonly table: KindTable;
   readonly reflector: Reflector<ReflectedObject>;
   state: ReflectorState;
+  /** It was said that the kind is not installed. A new kind may fail for a moment before it is followed. */
+  saidAbsent: boolean;
 }
 
 export class KubernetesSource {
@@ -99,24 +101,25 @@ export class KubernetesSource {
       observer,
       onState: (state) => this.#entered(known, state),
     });
-    this.#followed.set(known.kind, { table, reflector, state: { state: "Starting" } });
+    this.#followed.set(known.kind, { table, reflector, state: { state: "Starting" }, saidAbsent: false });
   }
 
   #entered(known: KnownKind, state: ReflectorState): void {
     const followed = this.#followed.get(known.kind);
     if (followed === undefined) return;
-    const former = followed.state.state;
     followed.state = state;
     const { kind, apiVersion } = known;
     switch (state.state) {
       case "Starting":
         break;
       case "Watching":
-        if (former === "Absent") this.#options.log("info", `${kind} of ${apiVersion} is installed now`);
+        if (followed.saidAbsent) this.#options.log("info", `${kind} of ${apiVersion} is installed now`);
+        followed.saidAbsent = false;
         this.#outages.recovered(kind);
         break;
       case "Absent":
-        if (former !== "Absent") this.#options.log("warn", `${kind} of ${apiVersion} is not installed: there are none until its CRD is`);
+        if (!followed.saidAbsent) this.#options.log("warn", `${kind} of ${apiVersion} is not installed: there are none until its CRD is`);
+        followed.saidAbsent = true;
         this.#outages.recovered(kind);
         break;
       case "Failing":
