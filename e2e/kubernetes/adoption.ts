@@ -44,7 +44,7 @@ export function adoption(stage: Stage): void {
       await stage.cluster.apply(
         [
           namespace(OLD, {}),
-          server({ namespace: OLD, name: "stock", replicas: 2, preStopSeconds: 5 }),
+          server({ namespace: OLD, name: "stock", replicas: 2, preStopSeconds: 15 }),
           client({ namespace: OLD, name: "till" }),
         ].join("---\n"),
       );
