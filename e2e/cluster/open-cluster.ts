@@ -1,6 +1,6 @@
 /**
- * The cluster that end-to-end tests use: one on this machine that was booted already and is named in SEAWALL_E2E_CLUSTER (`make
- * e2e` boots one for all test files), else the one that KUBECONFIG names, else one booted for the asker.
+ * The cluster that end-to-end tests use: one on this machine that was booted already and is named in SEAWALL_E2E_CLUSTER,
+ * else the one that KUBECONFIG names, else one booted for the asker.
  */
 import { type Cluster, ClusterCommands } from "./cluster.ts";
 import { type BootOptions, bootCluster } from "./node.ts";
@@ -14,7 +14,13 @@ export async function openCluster(options: BootOptions = {}, environment: NodeJS
     if (!node.isThere) throw new Error(`no cluster ${name} runs here: node e2e/cluster/boot.ts --name ${name}`);
     return node;
   }
-  return environment["KUBECONFIG"] ? new ForeignCluster(environment["KUBECONFIG"]) : bootCluster(options);
+  const { KUBECONFIG: kubeconfig = "" } = environment;
+  return isForeignCluster(environment) ? new ForeignCluster(kubeconfig) : bootCluster(options);
+}
+
+/** Whether {@link openCluster} gives a cluster of somebody else's: its API server and its network are not ours to touch. */
+export function isForeignCluster(environment: NodeJS.ProcessEnv = process.env): boolean {
+  return !environment["SEAWALL_E2E_CLUSTER"] && Boolean(environment["KUBECONFIG"]);
 }
 
 /** kind, minikube, a cloud: reached from here as it is. Its images and its API server are its owner's. */

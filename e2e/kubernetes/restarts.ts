@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { eventually } from "./eventually.ts";
-import { allowOrders, ORDERS, SHOP, type Stage, SYSTEM } from "./stage.ts";
+import { allowOrders, onOwnNode, ORDERS, SHOP, type Stage, SYSTEM } from "./stage.ts";
 
 /** Everything is restarted in its turn, and no call fails. */
 export function restarts(stage: Stage): void {
@@ -36,7 +36,7 @@ export function restarts(stage: Stage): void {
       });
     });
 
-    it("while the API server is killed and started again, after which edits are enforced as before", async () => {
+    onOwnNode("while the API server is killed and started again, after which edits are enforced as before", async () => {
       await withTraffic(stage, () => stage.cluster.restartApiServer());
       await stage.enforce(allowOrders("orders", "web", "/orders/after-the-restart"));
       expect(await stage.web.call({ url: `${ORDERS}/orders/after-the-restart` })).toMatchObject({ status: 200 });

@@ -1,13 +1,17 @@
 /** What the sections of the scenario share: one cluster with Seawall and a user's application on it. */
+import { it } from "@jest/globals";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Cluster, Outcome } from "../cluster/cluster.ts";
-import { openCluster } from "../cluster/open-cluster.ts";
+import { isForeignCluster, openCluster } from "../cluster/open-cluster.ts";
 import { fetchClusterTools } from "../../tools/cluster/fetch-cluster-tools.ts";
 import { buildNamed } from "../../tools/images/build-images.ts";
 import { client, documents, namespace, server } from "./application.ts";
 import { Client } from "./client.ts";
+
+/** A test of what only a node of ours lets us do: restart its API server, listen on its wire. Skipped on the cluster of KUBECONFIG. */
+export const onOwnNode = isForeignCluster() ? it.skip : it;
 
 export const SYSTEM = "seawall-system";
 export const SHOP = "shop";

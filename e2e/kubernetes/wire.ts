@@ -1,12 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
-import { ORDERS, SHOP, type Stage } from "./stage.ts";
+import { onOwnNode, ORDERS, SHOP, type Stage } from "./stage.ts";
 
 /** What somebody sees who listens on the wire between two pods. */
 export function wire(stage: Stage): void {
   describe("the wire between two pods", () => {
-    it("carries nothing readable, only TLS", async () => {
+    onOwnNode("carries nothing readable, only TLS", async () => {
       const secret = "plaintext-marker-7f3a";
       const addresses = await stage.cluster.kubectl(
         ...["get", "pods", "-n", SHOP, "-l", "app=orders", "-o", "jsonpath={range .items[*]}{.status.podIP} {end}"],
