@@ -7,8 +7,8 @@ import { ServingCertificate } from "../ca/serving-certificate.ts";
 import type { MeshConfigSpec } from "../crds/mesh-config/index.ts";
 import { KINDS } from "../crds/kinds.ts";
 import { DeltaServer, type ListeningAddress, type ServerCertificate } from "../xds-server/delta/delta-server.ts";
+import { openAdmin } from "./admin/open-admin.ts";
 import { adminRoutes } from "./admin/routes.ts";
-import { startAdminServer } from "./admin/server.ts";
 import { injectRequest } from "./admission/inject-request.ts";
 import { knownMesh } from "./admission/known.ts";
 import { startAdmissionServer } from "./admission/server.ts";
@@ -187,17 +187,8 @@ export async function startClusterControlPlane(options: ClusterControlPlaneOptio
     cleanUp.push(() => admission.close());
     cleanUp.push(serving.onReplaced((certificate) => admission.replaceCertificate(chainOf(certificate))));
 
-    const admin = await startAdminServer(
-      options.admin,
-      adminRoutes({ graph, mesh, server, leaves, authority, metrics, progress, jwks, sources }),
-    );
-    cleanUp.push(
-      () =>
-        new Promise<void>((resolve) => {
-          admin.closeAllConnections();
-          admin.close(() => resolve());
-        }),
-    );
+    const admin = await openAdmin(options.admin, adminRoutes({ graph, mesh, server, leaves, authority, metrics, progress, jwks, sources }));
+    cleanUp.push(() => admin.close());
 
     const trust = new TrustDistribution({
       ...{ api, namespace: place.namespace, authority, leadership, log },
@@ -209,9 +200,7 @@ export async function startClusterControlPlane(options: ClusterControlPlaneOptio
     cleanUp.push(() => leadership.close());
     leadership.start();
 
-    const address = admin.address();
-    const adminPort = typeof address === "object" && address !== null ? address.port : options.admin.port;
-    return { xds, admin: { host: options.admin.host, port: adminPort }, webhookPort: admission.port, mesh, stop };
+    return { xds, admin: admin.address, webhookPort: admission.port, mesh, stop };
   } catch (error) {
     await stop();
     throw error;

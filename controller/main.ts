@@ -10,8 +10,8 @@ import { StateFolder } from "../ca/state-folder.ts";
 import { TokenAuthenticator } from "../ca/token-authenticator.ts";
 import { KINDS } from "../crds/kinds.ts";
 import { DeltaServer, type ListeningAddress, type ServerCertificate } from "../xds-server/delta/delta-server.ts";
+import { openAdmin } from "./admin/open-admin.ts";
 import { adminRoutes } from "./admin/routes.ts";
-import { startAdminServer } from "./admin/server.ts";
 import type { ControlPlaneOptions } from "./control-plane-options.ts";
 import { ControlPlaneError } from "./control-plane-error.ts";
 import { followJwks, layFoundation } from "./foundation.ts";
@@ -112,20 +112,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     });
     if (!options.insecureXds) cleanUp.push(serving.onReplaced((certificate) => server.replaceCertificate(chainOf(certificate))));
 
-    const admin = await startAdminServer(
+    const admin = await openAdmin(
       options.admin,
       adminRoutes({ graph, mesh, server, leaves, authority, files, metrics, progress, jwks, sources }),
     );
-    cleanUp.push(
-      () =>
-        new Promise<void>((resolve) => {
-          admin.closeAllConnections();
-          admin.close(() => resolve());
-        }),
-    );
-    const address = admin.address();
-    const adminPort = typeof address === "object" && address !== null ? address.port : options.admin.port;
-    return { xds, admin: { host: options.admin.host, port: adminPort }, mesh, stop };
+    cleanUp.push(() => admin.close());
+    return { xds, admin: admin.address, mesh, stop };
   } catch (error) {
     await stop();
     throw error;
