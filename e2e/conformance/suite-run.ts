@@ -77,10 +77,9 @@ function datedByDay(report: string): void {
   writeFileSync(report, readFileSync(report, "utf8").replace(/^(date: "[^T"]*)T[^"]*"/m, '$1"'));
 }
 
-/** Of what is tested: `-dirty` when the folder holds more than the commit. */
+/** Of what is tested: `-dirty` when the folder holds more than the commit, the reports themselves apart. */
 function commit(): string {
-  return execFileSync("git", ["describe", "--always", "--abbrev=12", "--exclude=*", "--dirty"], {
-    cwd: import.meta.dirname,
-    encoding: "utf8",
-  }).trim();
+  const git = (...args: string[]): string => execFileSync("git", args, { cwd: import.meta.dirname, encoding: "utf8" }).trim();
+  const changed = git("status", "--porcelain", "--", ":/", ":(exclude,top)docs/conformance");
+  return `${git("rev-parse", "--short=12", "HEAD")}${changed === "" ? "" : "-dirty"}`;
 }
