@@ -52,7 +52,7 @@ export function pods(stage: Pick<Stage, "cluster">): void {
       await stage.cluster.apply(documents(...namespaces));
     });
 
-    it("with probes of every kind, hooks and containers before its own becomes ready, and stays so", async () => {
+    it("with HTTP and TCP probes, hooks and containers before its own becomes ready, and stays so", async () => {
       const probes = {
         startupProbe: { tcpSocket: { port: 9000 }, periodSeconds: 1, failureThreshold: 60 },
         readinessProbe: { httpGet: { path: "/ready?deep=1", port: "http" }, periodSeconds: 1 },
