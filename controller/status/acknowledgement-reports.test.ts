@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { Client, type ClientWritableStream, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { TestServer } from "../../xds-server/delta/testing/test-server.ts";
+import { FakeClock } from "../../xds-server/delta/testing/fake-clock.ts";
 import { AcknowledgementLedger } from "./acknowledgement-ledger.ts";
 import { recordMessage } from "./acknowledgement-messages.ts";
 import { AcknowledgementReporter } from "./acknowledgement-reporter.ts";
@@ -12,13 +13,17 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-async function leader(
-  expiresAt = Date.now() + 3_600_000,
-): Promise<{ service: AcknowledgementService; port: number; ledger: AcknowledgementLedger }> {
-  const service = new AcknowledgementService({
-    authenticateReplica: (token) =>
-      token === "own" ? Promise.resolve({ expiresAt }) : Promise.reject(new Error("the token is no replica's")),
-  });
+const MINUTE = 60_000;
+
+/** Takes tokens that run out after a minute of the clock. */
+async function leader(clock = new FakeClock()): Promise<{ service: AcknowledgementService; port: number; ledger: AcknowledgementLedger }> {
+  const service = new AcknowledgementService(
+    {
+      authenticateReplica: (token) =>
+        token === "own" ? Promise.resolve({ expiresAt: clock.now() + MINUTE }) : Promise.reject(new Error("the token is no replica's")),
+    },
+    clock,
+  );
   const server = await TestServer.start({ services: [service.service] });
   closing.push(() => server[Symbol.asyncDispose]());
   const ledger = new AcknowledgementLedger();
@@ -93,11 +98,15 @@ describe("a replica's reports", () => {
   it("begin anew with whoever leads next, and with the same one when its token has run out", async () => {
     const own = new AcknowledgementLedger();
     own.record("AccessPolicy/shop/reads", "pod", "1 web");
-    const first = await leader(Date.now() + 300);
+    const clock = new FakeClock();
+    const first = await leader(clock);
     const reports = reporter(own);
     reports.reportTo({ host: "127.0.0.1", port: first.port });
     await until(() => first.ledger.stateOf("AccessPolicy/shop/reads", "pod") !== undefined);
     first.ledger.record("AccessPolicy/shop/reads", "pod", undefined);
+    clock.advance(MINUTE - 1);
+    expect(clock.pending).toBe(1);
+    clock.advance(1);
     await until(() => first.ledger.stateOf("AccessPolicy/shop/reads", "pod") !== undefined);
     first.service.takeReports(undefined);
     const second = await leader();

@@ -2,6 +2,7 @@
 import { type sendUnaryData, type ServerReadableStream, type ServiceDefinition, status } from "@grpc/grpc-js";
 import type { GrpcService } from "../../xds-server/delta/delta-server.ts";
 import { type AcknowledgementMessage, parseAcknowledgements } from "./acknowledgement-messages.ts";
+import { type ReportClock, systemReportClock } from "./report-clock.ts";
 
 export const REPORT_PATH = "/seawall.v1.Acknowledgements/Report";
 
@@ -13,6 +14,9 @@ export interface ReplicaAuthenticator {
 
 /** Takes what is reported; undefined while this replica does not lead. */
 export type ReportTaker = ((message: AcknowledgementMessage) => void) | undefined;
+
+/** Milliseconds; Node's timers fire at once when asked for more. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 const MALFORMED = "malformed";
 
@@ -34,13 +38,13 @@ const definition: ServiceDefinition = {
 export class AcknowledgementService {
   readonly service: GrpcService;
   readonly #authenticator: ReplicaAuthenticator;
-  readonly #now: () => number;
+  readonly #clock: ReportClock;
   readonly #calls = new Map<ReportCall, sendUnaryData<undefined>>();
   #taker: ReportTaker;
 
-  constructor(authenticator: ReplicaAuthenticator, now: () => number = Date.now) {
+  constructor(authenticator: ReplicaAuthenticator, clock: ReportClock = systemReportClock) {
     this.#authenticator = authenticator;
-    this.#now = now;
+    this.#clock = clock;
     this.service = {
       definition,
       implementation: {
@@ -74,10 +78,11 @@ export class AcknowledgementService {
       return;
     }
     // The replica comes again, with a fresh token.
-    const expiry = setTimeout(() => answer(null), Math.min(Math.max(expiresAt - this.#now(), 0), 2 ** 31 - 1)).unref();
+    const validFor = Math.min(Math.max(expiresAt - this.#clock.now(), 0), LONGEST_TIMER);
+    const cancelExpiry = this.#clock.after(validFor, () => answer(null));
     const answer: sendUnaryData<undefined> = (...result) => {
       if (!this.#calls.delete(call)) return;
-      clearTimeout(expiry);
+      cancelExpiry();
       respond(...result);
     };
     this.#calls.set(call, answer);

@@ -96,7 +96,7 @@ export class MeshStatus {
     this.coverage = policyCoverage(graph, mesh, source);
     this.#routes = routeReports(graph, mesh, source);
     this.#acknowledgements = new SidecarAcknowledgements(this.coverage, this.#clock);
-    this.#service = new AcknowledgementService(authenticator, () => this.#clock.now());
+    this.#service = new AcknowledgementService(authenticator, this.#clock);
     this.#reporter = new AcknowledgementReporter({
       ...reporting,
       ledger: this.#acknowledgements.ledger,

@@ -1,38 +1,17 @@
 /** The leader's counts: incremental is what counting from scratch gives, after whatever happened. */
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
+import { FakeClock } from "../../xds-server/delta/testing/fake-clock.ts";
 import { AcknowledgementLedger, acknowledgedState } from "./acknowledgement-ledger.ts";
 import { policyCoverage } from "./policy-coverage.ts";
 import { type PolicyReport, PolicyTallies } from "./policy-tallies.ts";
-import type { ReportClock } from "./report-clock.ts";
 import { MeshSources } from "./testing/mesh-sources.ts";
 import { allow, pod, policy, service } from "./testing/objects.ts";
-
-/** A clock that stands still until it is told to go on. */
-class HandClock implements ReportClock {
-  readonly #due: { readonly at: number; readonly call: () => void }[] = [];
-  #now = 0;
-
-  now(): number {
-    return this.#now;
-  }
-
-  after(milliseconds: number, call: () => void): () => void {
-    const one = { at: this.#now + milliseconds, call };
-    this.#due.push(one);
-    return () => void this.#due.splice(this.#due.indexOf(one), this.#due.includes(one) ? 1 : 0);
-  }
-
-  pass(milliseconds: number): void {
-    this.#now += milliseconds;
-    for (const { call } of this.#due.splice(0).filter((one) => one.at <= this.#now || !this.#due.push(one))) call();
-  }
-}
 
 function leader(): {
   mesh: MeshSources;
   ledger: AcknowledgementLedger;
-  clock: HandClock;
+  clock: FakeClock;
   tallies: PolicyTallies;
   reports: [string, PolicyReport | undefined][];
   acknowledge: (policyName: string, podName: string) => void;
@@ -41,7 +20,7 @@ function leader(): {
   const mesh = new MeshSources();
   const coverage = policyCoverage(mesh.graph, mesh.mesh, mesh.source);
   const ledger = new AcknowledgementLedger();
-  const clock = new HandClock();
+  const clock = new FakeClock();
   const reports: [string, PolicyReport | undefined][] = [];
   mesh.set(service("orders"), service("web"));
   mesh.synced();
@@ -54,7 +33,7 @@ function leader(): {
     }
   };
   const fromScratch = (): Map<string, PolicyReport | undefined> => {
-    const anew = new PolicyTallies({ coverage, ledger, clock: new HandClock(), intervalMs: 250, onReport: () => undefined });
+    const anew = new PolicyTallies({ coverage, ledger, clock: new FakeClock(), intervalMs: 250, onReport: () => undefined });
     const found = new Map([...coverage.subjects.keys()].map((key) => [key, anew.report(key)] as const));
     anew.close();
     return found;
@@ -139,18 +118,18 @@ describe("the leader's tallies", () => {
     for (let number = 1; number <= 1000; number++) mesh.set(pod(`orders-${number}`));
     mesh.set(allow("reads", "orders", "web"));
     mesh.graph.tick();
-    clock.pass(250);
+    clock.advance(250);
     expect(programmed(reports.splice(0))).toContain("reads 0/1000");
     for (let number = 1; number <= 998; number++) acknowledge("reads", `orders-${number}`);
     await Promise.resolve();
     expect(reports).toEqual([]);
-    clock.pass(250);
+    clock.advance(250);
     expect(programmed(reports.splice(0))).toEqual(["reads 998/1000"]);
     acknowledge("reads", "orders-999");
     acknowledge("reads", "orders-1000");
     await Promise.resolve();
     expect(programmed(reports.splice(0))).toEqual(["reads 1000/1000"]);
-    clock.pass(250);
+    clock.advance(250);
     expect(reports).toEqual([]);
   });
 
@@ -170,11 +149,11 @@ describe("the leader's tallies", () => {
     const { mesh, clock, reports } = leader();
     mesh.set(pod("orders-1"), pod("web-1"), allow("reads", "orders", "web"), allow("all", "web", "orders"));
     mesh.graph.tick();
-    clock.pass(250);
+    clock.advance(250);
     reports.splice(0);
     mesh.set(pod("web-2"));
     mesh.graph.tick();
-    clock.pass(250);
+    clock.advance(250);
     expect(programmed(reports)).toEqual(["all 0/2"]);
   });
 
