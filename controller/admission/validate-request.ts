@@ -4,7 +4,7 @@ import type { Kind } from "../../crds/core/kind.ts";
 import { type KubernetesObject, SEAWALL_API_VERSION } from "../../crds/core/object.ts";
 import { errorsOf, violation, type Violation } from "../../crds/core/violation.ts";
 import { type MeshConfig, meshConfig, meshSettings, validateMeshConfigChange } from "../../crds/mesh-config/index.ts";
-import { checkObject } from "../sources/known-kind.ts";
+import { checkObject } from "../sources/known-kinds.ts";
 import { type AdmissionRequest, ALLOWED, type Verdict } from "./admission-review.ts";
 import type { Known } from "./known.ts";
 import { risksOf } from "./risks.ts";

@@ -18,7 +18,7 @@ import { buildMesh, type Mesh } from "../../controller/mesh/mesh.ts";
 import { currentSettings } from "../../controller/mesh/settings.ts";
 import type { SourceEntry } from "../../controller/model/source-entry.ts";
 import { identitySecret, trustSecret } from "../../controller/secrets.ts";
-import { knownKinds } from "../../controller/sources/known-kind.ts";
+import { knownKinds } from "../../controller/sources/known-kinds.ts";
 import { readDocument } from "../../controller/sources/files/read-document.ts";
 import { feedXds } from "../../controller/xds-feed.ts";
 import type { JwksState } from "../../crds/authentication-policy/index.ts";

@@ -8,7 +8,7 @@ import { Graph } from "../../collections/graph.ts";
 import type { TickReport } from "../../collections/tick-report.ts";
 import { SOURCE_KINDS } from "../../source-kinds.ts";
 import { type SourceEntry, sourceKey } from "../../model/source-entry.ts";
-import { checkObject } from "../../sources/known-kind.ts";
+import { checkObject } from "../../sources/known-kinds.ts";
 import { errorsOf } from "../../../crds/core/violation.ts";
 import { buildMesh, type DataPlane, type Mesh } from "../mesh.ts";
 

@@ -18,7 +18,7 @@ import type { SourceEntry } from "../../model/source-entry.ts";
 import { FolderContent, reasonOf } from "./folder-content.ts";
 import { codeOf, type FolderScan, scanFolders } from "./folder-scan.ts";
 import { FolderWatch } from "./folder-watch.ts";
-import { knownKinds, type ObjectCheck } from "../known-kind.ts";
+import { knownKinds, type ObjectCheck } from "../known-kinds.ts";
 import type { LocatedViolation } from "./located-violation.ts";
 
 export interface ReadOptions {

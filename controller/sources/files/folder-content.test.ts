@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { SourceEntry } from "../../model/source-entry.ts";
 import { FolderContent } from "./folder-content.ts";
 import { scanFolders } from "./folder-scan.ts";
-import { knownKinds } from "../known-kind.ts";
+import { knownKinds } from "../known-kinds.ts";
 import { guard, pace, testKinds } from "./testing/kinds.ts";
 
 let folder = "";

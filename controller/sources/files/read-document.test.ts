@@ -1,6 +1,6 @@
 /** YAML in, the complete list of violations out: \`line:column path reason message\`. */
 import { describe, expect, it } from "@jest/globals";
-import { knownKinds } from "../known-kind.ts";
+import { knownKinds } from "../known-kinds.ts";
 import { ManifestReader, type Manifest } from "./manifest.ts";
 import { guard, pace, service, testKinds } from "./testing/kinds.ts";
 

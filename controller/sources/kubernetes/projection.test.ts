@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { KINDS } from "../../../crds/kinds.ts";
-import { knownKinds } from "../known-kind.ts";
+import { knownKinds } from "../known-kinds.ts";
 import { projected } from "./projection.ts";
 
 const KNOWN = knownKinds(KINDS);

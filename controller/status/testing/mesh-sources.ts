@@ -9,7 +9,7 @@ import { Graph } from "../../collections/graph.ts";
 import { buildMesh, type Mesh } from "../../mesh/mesh.ts";
 import { type SourceEntry, sourceKey } from "../../model/source-entry.ts";
 import { SOURCE_KINDS } from "../../source-kinds.ts";
-import { checkObject } from "../../sources/known-kind.ts";
+import { checkObject } from "../../sources/known-kinds.ts";
 
 export class MeshSources {
   readonly graph: Graph;
