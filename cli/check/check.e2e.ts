@@ -83,6 +83,39 @@ describe("seawall check", () => {
     ]);
   });
 
+  it("says in which namespaces no sidecar can start, and what to do about each", async () => {
+    const roots = (namespace: string, pem: string, labels: object): unknown => ({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "seawall-trust", namespace, labels },
+      data: { "ca.pem": pem },
+    });
+    const own = { "app.kubernetes.io/managed-by": "seawall" };
+    const made = new Map<string, unknown>([
+      ["seawall-system", roots("seawall-system", "the root", own)],
+      ["well", roots("well", "the root", own)],
+      ["other", roots("other", "another root", own)],
+      ["foreign", roots("foreign", "the root", {})],
+    ]);
+    for (const [namespace, map] of made) {
+      if (namespace !== "seawall-system") kubectl(["create", "namespace", namespace]);
+      kubectl(["create", "-f", "-"], map);
+    }
+    kubectl(["label", "namespace", "well", "other", "foreign", "seawall.dev/injection=enabled"]);
+    expect((await findings("trust")).map(({ state, message }) => `${state} ${message}`)).toEqual([
+      "problem no pod can start in foreign: its ConfigMap seawall-trust was not made by Seawall and stays as it is",
+      "problem the sidecars of other trust other roots than the control plane has",
+      "problem no pod can start in shop: it has no ConfigMap seawall-trust",
+    ]);
+    kubectl(["label", "namespace", "other", "foreign", "shop", "seawall.dev/injection-"]);
+    expect((await findings("trust")).map(({ state, message }) => `${state} ${message}`)).toEqual([
+      "ok 1 namespace with the roots of the mesh",
+    ]);
+    kubectl(["label", "namespace", "well", "seawall.dev/injection-"]);
+    kubectl(["label", "namespace", "shop", "seawall.dev/injection=enabled"]);
+    kubectl(["delete", "configmap", "seawall-trust", "-n", "seawall-system"]);
+  });
+
   it("says that policies are taken unchecked when nobody checks them", async () => {
     kubectl(["delete", "validatingwebhookconfiguration", "seawall"]);
     expect((await findings("webhooks")).map(({ message }) => message)).toEqual(

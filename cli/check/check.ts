@@ -12,6 +12,7 @@ import { kindsCheck } from "./kinds.ts";
 import { policiesCheck } from "./policies.ts";
 import { routesCheck } from "./routes.ts";
 import { sidecarsCheck } from "./sidecars.ts";
+import { trustCheck } from "./trust.ts";
 import { webhooksCheck } from "./webhooks.ts";
 import { workloadsCheck } from "./workloads.ts";
 import { wouldBeRefusalsCheck } from "./would-be-refusals.ts";
@@ -32,7 +33,7 @@ const OF_THE_INSTALLATION: readonly Check[] = [
   webhooksCheck,
   certificatesCheck,
 ];
-const OF_THE_MESH: readonly Check[] = [workloadsCheck, sidecarsCheck, policiesCheck, routesCheck, wouldBeRefusalsCheck];
+const OF_THE_MESH: readonly Check[] = [workloadsCheck, trustCheck, sidecarsCheck, policiesCheck, routesCheck, wouldBeRefusalsCheck];
 
 /** Prints what is well and what is not, with what to do. Returns 1 when something does not work. */
 export async function check(options: CheckOptions, terminal: Terminal): Promise<ExitCode> {
