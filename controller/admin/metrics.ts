@@ -27,6 +27,15 @@ export class Metrics {
     "seawall_ca_secret_lost",
     "1 while the Secret of the certificate authority is missing or unusable, and the control plane goes on with what it has in memory.",
   );
+  readonly statusWrites = this.#counter(
+    "seawall_status_writes_total",
+    "Statuses of policies and routes that this replica wrote as the leader, by outcome: written, failed (it is tried again), gone (the object is).",
+    ["outcome"],
+  );
+  readonly foreignTrust = this.#gauge(
+    "seawall_trust_foreign_config_maps",
+    "Namespaces of the mesh whose ConfigMap seawall-trust somebody else made: sidecars cannot start there.",
+  );
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
