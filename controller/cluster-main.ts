@@ -120,6 +120,7 @@ export async function startClusterControlPlane(options: ClusterControlPlaneOptio
         serverName: `${SELF}.${place.namespace}.svc`,
         token: () => readFile(options.tokenFile, "utf8"),
       },
+      onWrite: (outcome) => metrics.statusWrites.inc({ outcome }),
     });
     cleanUp.push(() => status.close());
 
@@ -187,16 +188,19 @@ export async function startClusterControlPlane(options: ClusterControlPlaneOptio
     cleanUp.push(() => admission.close());
     cleanUp.push(serving.onReplaced((certificate) => admission.replaceCertificate(chainOf(certificate))));
 
+    const webhookTrust = new WebhookTrust({ api, authority, leadership, log });
+    cleanUp.push(() => webhookTrust.close());
+    // Who is ready can be asked: policies are applied from then on.
+    await webhookTrust.looked;
     const admin = await openAdmin(options.admin, adminRoutes({ graph, mesh, server, leaves, authority, metrics, progress, jwks, sources }));
     cleanUp.push(() => admin.close());
 
     const trust = new TrustDistribution({
       ...{ api, namespace: place.namespace, authority, leadership, log },
       namespaceLabels: mesh.inventory.namespaceLabels,
+      onForeign: (namespaces) => metrics.foreignTrust.set(namespaces),
     });
     cleanUp.push(() => trust.close());
-    const webhookTrust = new WebhookTrust({ api, authority, leadership, log });
-    cleanUp.push(() => webhookTrust.close());
     cleanUp.push(() => leadership.close());
     leadership.start();
 

@@ -6,13 +6,11 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type RunningSeawall, startSeawall } from "../cli/testing/run-seawall.ts";
 import { type ApiServer, startApiServer } from "../e2e/cluster/api-server.ts";
-import { kubeconfig } from "../e2e/cluster/api-server-files.ts";
 import { eventually } from "../e2e/kubernetes/eventually.ts";
-import { freePort } from "../e2e/support/ports.ts";
 import { type AuditEvent, unusedPermissions } from "./permissions.ts";
-import { CHART, type Manifest, named, render, run } from "./testing/helm.ts";
+import { type ControlPlane, startControlPlane } from "./testing/control-plane.ts";
+import { CHART, run } from "./testing/helm.ts";
 
 const USER = "system:serviceaccount:seawall-system:seawall";
 /** The run below needs none of these. */
@@ -33,7 +31,7 @@ type Entry = AuditEvent & { readonly responseStatus?: { readonly code?: number }
 describe("a control plane with the chart's permissions alone", () => {
   let folder: string;
   let server: ApiServer;
-  let controlPlane: RunningSeawall;
+  let controlPlane: ControlPlane;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "seawall-permissions-"));
     const policy = join(folder, "audit.json");
@@ -43,7 +41,7 @@ describe("a control plane with the chart's permissions alone", () => {
     });
     expect(run("helm", ["install", "seawall", CHART, "--kubeconfig", server.kubeconfig]).messages).toBe("");
     kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/name=seawall", "--timeout=30s");
-    controlPlane = await startControlPlane();
+    controlPlane = await startControlPlane(server, folder);
   });
   afterAll(async () => {
     controlPlane.child.kill("SIGTERM");
@@ -56,22 +54,6 @@ describe("a control plane with the chart's permissions alone", () => {
     const { status, output, messages } = run("kubectl", ["--kubeconfig", server.kubeconfig, ...args]);
     if (status !== 0) throw new Error(messages);
     return output;
-  }
-
-  async function startControlPlane(): Promise<RunningSeawall> {
-    const config = named(render(), "ConfigMap", "seawall-config") as Manifest & { readonly data: Readonly<Record<string, string>> };
-    for (const [name, text] of Object.entries(config.data)) await writeFile(join(folder, name), text);
-    const token = kubectl("create", "token", "seawall", "-n", "seawall-system").trim();
-    const file = join(folder, "kubeconfig");
-    await writeFile(file, kubeconfig({ url: server.url, caPem: server.caPem, token }), { mode: 0o600 });
-    await writeFile(join(folder, "token"), token, { mode: 0o600 });
-    const addresses = await Promise.all(
-      ["xds", "webhook", "admin"].map(async (name) => `--${name}-address=127.0.0.1:${String(await freePort())}`),
-    );
-    return startSeawall([
-      ...["controller", "--kubeconfig", file, "--token-file", join(folder, "token"), ...addresses],
-      ...["--mesh-config-file", join(folder, "mesh-config.json"), "--injection-file", join(folder, "injection.json")],
-    ]);
   }
 
   async function requests(): Promise<readonly Entry[]> {

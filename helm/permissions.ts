@@ -41,7 +41,12 @@ export const PERMISSIONS: readonly Permission[] = [
   ),
   ...grant("cluster", ["create"], ["meshconfigs.seawall.dev"], "the MeshConfig of the chart's values; its kind allows one name"),
   ...grant("cluster", ["patch"], ["meshconfigs.seawall.dev"], "the same, at an upgrade", "mesh"),
-  ...grant("cluster", ["create"], ["configmaps"], "the trust bundle of each injected namespace; a create has no name to grant"),
+  ...grant(
+    "cluster",
+    ["create"],
+    ["configmaps"],
+    "the trust bundle of each injected namespace, by any replica; a create has no name to grant",
+  ),
   ...grant(
     "cluster",
     ["get", ...FOLLOW, "update", "delete"],
@@ -51,7 +56,13 @@ export const PERMISSIONS: readonly Permission[] = [
   ),
   ...grant("cluster", ["create"], ["tokenreviews.authentication.k8s.io"], "who a sidecar is"),
   ...grant("path", ["get"], ["/openid/v1/jwks"], "the keys of the issuer of sidecars' tokens"),
-  ...grant("cluster", ["get", "patch"], WEBHOOKS, "the authority that the API server trusts when it calls the webhooks", "seawall"),
+  ...grant(
+    "cluster",
+    ["get", "patch"],
+    WEBHOOKS,
+    "the authority that the API server trusts when it calls the webhooks: each replica looks before it is ready",
+    "seawall",
+  ),
   ...grant("seawall-system", ["create"], ["secrets"], "the certificate authority, made once"),
   ...grant("seawall-system", ["get", ...FOLLOW, "update"], ["secrets"], "the same, shared by the replicas", "seawall-ca"),
   ...grant("seawall-system", ["create"], ["leases.coordination.k8s.io"], "which replica leads"),

@@ -1,5 +1,5 @@
 /** The webhooks as a real API server calls them, with kubectl at the other end. */
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -25,7 +25,6 @@ let apiServer: ApiServer;
 let connection: KubernetesConnection;
 let authority: CertificateAuthority;
 let webhooks: AdmissionServer;
-let election: Election;
 let trust: WebhookTrust;
 
 interface Ran {
@@ -91,8 +90,10 @@ beforeAll(async () => {
     await kubectl(["create", "-f", "-"], { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
   }
   for (const registration of registrations(webhooks.port)) await kubectl(["create", "-f", "-"], registration);
-  election = new Election(true);
-  trust = new WebhookTrust({ api: connection.api, authority, leadership: election, log: (_level, line) => console.error(line) });
+  trust = new WebhookTrust({
+    ...{ api: connection.api, authority, leadership: new Election(true) },
+    log: (_level, line) => console.error(line),
+  });
   await until(async () => (await createPod("shop", "trusted")).status === 0);
 });
 afterAll(async () => {
@@ -197,19 +198,65 @@ describe("a policy", () => {
 });
 
 describe("the webhooks' trust", () => {
-  const bundle = async (): Promise<string> =>
-    (await kubectl(["get", "mutatingwebhookconfiguration", "seawall", "-o", "jsonpath={.webhooks[0].clientConfig.caBundle}"])).stdout;
-
-  it("is restored by the leader alone when somebody replaced the registration", async () => {
-    election.decide(false);
-    const [, injection] = registrations(webhooks.port);
-    expect((await kubectl(["replace", "--force", "-f", "-"], injection)).status).toBe(0);
+  const injection = "mutatingwebhookconfiguration";
+  const read = async (path: string): Promise<string> =>
+    (await kubectl(["get", injection, "seawall", "-o", `jsonpath={${path}}`, "--ignore-not-found"])).stdout;
+  const bundle = async (): Promise<string> => Buffer.from(await read(".webhooks[0].clientConfig.caBundle"), "base64").toString("utf8");
+  const version = (): Promise<string> => read(".metadata.resourceVersion");
+  const replaceRegistration = async (): Promise<void> => {
+    expect((await kubectl(["replace", "--force", "-f", "-"], registrations(webhooks.port)[1])).status).toBe(0);
     expect(await bundle()).toBe("");
-    const failing = await createPod("shop", "fails-closed");
-    expect(failing.stderr).toContain("failed calling webhook");
-    election.decide(true);
-    await until(async () => (await bundle()) === Buffer.from(authority.trust.pem).toString("base64"));
+  };
+
+  /** Another replica, which may have heard of other roots than this one's. */
+  const replicas: WebhookTrust[] = [];
+  function replica(leading: boolean, pem = authority.trust.pem): WebhookTrust {
+    const made = new WebhookTrust({
+      api: connection.api,
+      authority: { trust: { pem, version: "" }, onChange: () => () => undefined },
+      leadership: new Election(leading),
+      log: (_level, line) => console.error(line),
+    });
+    replicas.push(made);
+    return made;
+  }
+  beforeEach(() => trust.close());
+  afterEach(() => {
+    for (const one of replicas.splice(0)) one.close();
+  });
+
+  it("is there before a replica is ready, though none leads yet", async () => {
+    await replaceRegistration();
+    expect((await createPod("shop", "fails-closed")).stderr).toContain("failed calling webhook");
+    await Promise.all([replica(false).looked, replica(false).looked]);
+    expect(await bundle()).toBe(authority.trust.pem);
     await until(async () => (await createPod("shop", "again")).status === 0);
+  });
+
+  it("is brought to a registration that comes later", async () => {
+    await kubectl(["delete", injection, "seawall"]);
+    await replica(false).looked;
+    await kubectl(["create", "-f", "-"], registrations(webhooks.port)[1]);
+    await until(async () => (await bundle()) === authority.trust.pem);
+  });
+
+  it("is changed by the leader alone while the root is rotated, and by nobody who would say the same", async () => {
+    const both = authority.trust.pem + newAuthority().trust.pem;
+    await replica(true, both).looked;
+    expect(await bundle()).toBe(both);
+    const before = await version();
+    await Promise.all([replica(false).looked, replica(false, both).looked, replica(true, both).looked]);
+    expect(await version()).toBe(before);
+    await replica(true).looked;
+    expect(await bundle()).toBe(authority.trust.pem);
+    await replica(false, both).looked;
+    expect(await bundle()).toBe(authority.trust.pem);
+  });
+
+  it("takes the place of another mesh's", async () => {
+    await replica(true, newAuthority().trust.pem).looked;
+    await replica(false).looked;
+    expect(await bundle()).toBe(authority.trust.pem);
   });
 });
 

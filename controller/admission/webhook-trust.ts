@@ -1,4 +1,11 @@
-/** The root by which the API server knows the webhooks: written into their registrations, and kept there. */
+/**
+ * The root by which the API server knows the webhooks: written into their registrations, and kept there.
+ *
+ * Every replica looks before it calls itself ready, and again and again. What it finds that shares no root with its own trust,
+ * be it nothing at all, makes every call of the webhooks fail: whoever sees that mends it, for there may be no leader yet.
+ * All else is the leader's alone. So replicas do not write against each other while the root is rotated, when one of them
+ * knows of two roots and another of one still.
+ */
 import type { CertificateAuthority } from "../../ca/authority.ts";
 import { type Clock, SECOND, systemClock } from "../../ca/clock.ts";
 import { type Randomness, systemRandomness } from "../../ca/randomness.ts";
@@ -23,13 +30,17 @@ const REGISTRATIONS = ["mutatingwebhookconfigurations", "validatingwebhookconfig
 
 /** A registration that somebody replaced refuses everything until it is looked at again. */
 const LOOK_AGAIN = 15 * SECOND;
+/** Sooner while one is not there, or could not be written: it may come at any moment. */
+const RETRY = SECOND;
 
 interface Registration {
-  readonly webhooks?: readonly { readonly name: string; readonly clientConfig: { readonly caBundle?: string } }[];
+  readonly metadata: { readonly resourceVersion: string };
+  readonly webhooks?: readonly { readonly clientConfig: { readonly caBundle?: string } }[];
 }
 
-/** Only the leader writes, and only what differs. A registration that is not there is no mistake: not everybody wants both. */
 export class WebhookTrust {
+  /** Resolves when every registration has been looked at and what had to be was written, or could not be. */
+  readonly looked: Promise<void>;
   readonly #options: WebhookTrustOptions;
   readonly #clock: Clock;
   readonly #randomness: Randomness;
@@ -38,6 +49,8 @@ export class WebhookTrust {
   #working = false;
   #again = false;
   #closed = false;
+  /** Looks in a row after which something was missing. */
+  #incomplete = 0;
   #failing: string | undefined;
 
   constructor(options: WebhookTrustOptions) {
@@ -45,7 +58,7 @@ export class WebhookTrust {
     this.#clock = options.clock ?? systemClock;
     this.#randomness = options.randomness ?? systemRandomness;
     this.#stop = [options.authority.onChange(() => void this.#look()), options.leadership.onChange(() => void this.#look())];
-    void this.#look();
+    this.looked = this.#look();
   }
 
   close(): void {
@@ -59,39 +72,67 @@ export class WebhookTrust {
     if (this.#working) return;
     this.#working = true;
     this.#cancelNext();
-    while (this.#again && this.#options.leadership.leading && !this.#isClosed()) {
+    let isComplete = true;
+    while (this.#again && !this.#isClosed()) {
       this.#again = false;
-      for (const path of REGISTRATIONS) await this.#keep(path);
+      isComplete = true;
+      for (const path of REGISTRATIONS) isComplete = (await this.#keep(path)) && isComplete;
     }
     this.#working = false;
-    if (this.#isClosed() || !this.#options.leadership.leading) return;
-    this.#cancelNext = this.#clock.after(LOOK_AGAIN * (0.5 + this.#randomness.fraction() / 2), () => void this.#look());
+    if (this.#isClosed()) return;
+    this.#incomplete = isComplete ? 0 : this.#incomplete + 1;
+    const wait = isComplete ? LOOK_AGAIN : Math.min(RETRY * 2 ** (this.#incomplete - 1), LOOK_AGAIN);
+    this.#cancelNext = this.#clock.after(wait * (0.5 + this.#randomness.fraction() / 2), () => void this.#look());
   }
 
-  async #keep(path: string): Promise<void> {
+  /** Whether the registration is there and says what it has to. One that is not there is no mistake: not everybody wants both. */
+  async #keep(path: string): Promise<boolean> {
     try {
-      const { webhooks = [] } = (await this.#options.api.get({ path })) as Registration;
-      const caBundle = Buffer.from(this.#options.authority.trust.pem).toString("base64");
-      const patch = webhooks.flatMap(({ name, clientConfig }, index) =>
-        clientConfig.caBundle === caBundle
-          ? []
-          : [
-              // Somebody may have changed the list since it was read.
-              { op: "test", path: `/webhooks/${index}/name`, value: name },
-              { op: "add", path: `/webhooks/${index}/clientConfig/caBundle`, value: caBundle },
-            ],
+      const { metadata, webhooks = [] } = (await this.#options.api.get({ path })) as Registration;
+      const { pem } = this.#options.authority.trust;
+      const value = Buffer.from(pem).toString("base64");
+      const writes = webhooks.flatMap(({ clientConfig: { caBundle } }, index) =>
+        this.#isToBeWritten(caBundle, value, pem) ? [{ op: "add", path: `/webhooks/${index}/clientConfig/caBundle`, value }] : [],
       );
-      if (patch.length > 0) await this.#options.api.patch({ path }, "application/json-patch+json", patch);
+      if (writes.length > 0) {
+        // Over what was read alone: another replica may know more by now, and somebody may have changed the list.
+        const unchanged = { op: "test", path: "/metadata/resourceVersion", value: metadata.resourceVersion };
+        await this.#options.api.patch({ path }, "application/json-patch+json", [unchanged, ...writes]);
+      }
       this.#failing = undefined;
+      return true;
     } catch (failure) {
-      if (this.#isClosed() || (failure instanceof KubernetesApiError && failure.status === 404)) return;
-      const message = failure instanceof Error ? failure.message : String(failure);
-      if (message !== this.#failing) this.#options.log("warn", `the trust of the webhooks could not be kept at ${path}: ${message}`);
-      this.#failing = message;
+      this.#complain(path, failure);
+      return false;
     }
+  }
+
+  #isToBeWritten(caBundle: string | undefined, wanted: string, pem: string): boolean {
+    if (caBundle === wanted) return false;
+    return this.#options.leadership.leading || !sharesRoot(Buffer.from(caBundle ?? "", "base64").toString("utf8"), pem);
+  }
+
+  #complain(path: string, failure: unknown): void {
+    if (this.#isClosed()) return;
+    const status = failure instanceof KubernetesApiError ? failure.status : undefined;
+    // Overtaken by another replica, most likely: the next look tells.
+    if (status === 404 || (status === 422 && this.#incomplete === 0)) return;
+    const message = failure instanceof Error ? failure.message : String(failure);
+    if (message !== this.#failing) this.#options.log("warn", `the trust of the webhooks could not be kept at ${path}: ${message}`);
+    this.#failing = message;
   }
 
   #isClosed(): boolean {
     return this.#closed;
   }
+}
+
+/** Whether any certificate is in both. */
+function sharesRoot(one: string, other: string): boolean {
+  const roots = new Set(certificatesOf(one));
+  return certificatesOf(other).some((root) => roots.has(root));
+}
+
+function certificatesOf(pem: string): readonly string[] {
+  return pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 }

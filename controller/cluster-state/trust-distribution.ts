@@ -20,10 +20,14 @@ export interface TrustDistributionOptions {
   readonly log: Log;
   readonly clock?: Clock;
   readonly randomness?: Randomness;
+  /** Told of every change: in how many namespaces the ConfigMap is somebody else's, so that their sidecars cannot know the control plane. */
+  readonly onForeign?: (namespaces: number) => void;
 }
 
 const INJECTION = { label: "seawall.dev/injection", value: "enabled" };
 const RETRY = { first: SECOND, longest: MINUTE };
+/** For how long a replica that does not lead leaves it to the leader to make what is missing. */
+const DEFERENCE = 2 * SECOND;
 
 interface Attempt {
   readonly failures: number;
@@ -32,7 +36,8 @@ interface Attempt {
 
 /**
  * Keeps the trust bundle where injected pods mount it: as ConfigMap `seawall-trust` in every namespace whose pods are
- * injected, and in the control plane's own. Only the leader writes, one namespace after the other. A ConfigMap of that
+ * injected, and in the control plane's own, one namespace after the other. Only the leader changes and removes; the others
+ * make what stays missing, for there may be no leader for a while, and pods do not start without. A ConfigMap of that
  * name that somebody else made stays as it is and is reported: the pods of its namespace then do not start.
  */
 export class TrustDistribution {
@@ -44,6 +49,8 @@ export class TrustDistribution {
   /** Namespaces that are to be looked at, in the order in which something happened there. */
   readonly #waiting = new Set<string>();
   readonly #retries = new Map<string, Attempt>();
+  /** Namespaces in which another replica has yet to make the ConfigMap, and what ends the wait; undefined once it is over. */
+  readonly #missing = new Map<string, (() => void) | undefined>();
   readonly #foreign = new Set<string>();
   #working = false;
   #closed = false;
@@ -68,11 +75,6 @@ export class TrustDistribution {
     ];
   }
 
-  /** Namespaces whose ConfigMap of that name is somebody else's, so that their sidecars cannot know the control plane. */
-  get foreign(): readonly string[] {
-    return [...this.#foreign].sort();
-  }
-
   /** Whether every ConfigMap of that name has been seen. */
   get synced(): boolean {
     return this.#objects.synced;
@@ -83,6 +85,7 @@ export class TrustDistribution {
     this.#objects.close();
     for (const stop of this.#stop) stop();
     for (const { cancel } of this.#retries.values()) cancel();
+    for (const cancel of this.#missing.values()) cancel?.();
     this.#waiting.clear();
   }
 
@@ -108,14 +111,17 @@ export class TrustDistribution {
   }
 
   async #keep(namespace: string): Promise<void> {
-    const { leadership, namespaceLabels } = this.#options;
     // Without the labels, every namespace would seem to have lost them.
-    if (!leadership.leading || !namespaceLabels.synced || !this.#objects.synced) return;
+    if (!this.#options.namespaceLabels.synced || !this.#objects.synced) return;
+    const found = this.#objects.get(namespace);
+    const wanted = this.#isWanted(namespace);
+    this.#report(namespace, wanted && found !== undefined && !isOwn(found));
+    if (!this.#isOurs(namespace, wanted && found === undefined)) return;
     const failures = this.#retries.get(namespace)?.failures ?? 0;
     this.#retries.get(namespace)?.cancel();
     this.#retries.delete(namespace);
     try {
-      await this.#bringAbout(namespace, this.#objects.get(namespace));
+      await this.#bringAbout(namespace, wanted, found);
     } catch (failure) {
       if (this.#isClosed() || isOvertaken(failure)) return;
       this.#options.log("warn", `the ConfigMap ${namespace}/${TRUST_CONFIG_MAP} could not be brought up to date: ${messageOf(failure)}`);
@@ -124,11 +130,27 @@ export class TrustDistribution {
     }
   }
 
-  async #bringAbout(namespace: string, found: StoredObject | undefined): Promise<void> {
+  /** Whether it is for this replica to do something there: the leader at once, another when nobody has made what is missing. */
+  #isOurs(namespace: string, missing: boolean): boolean {
+    const { leading } = this.#options.leadership;
+    if (leading || !missing) {
+      this.#missing.get(namespace)?.();
+      this.#missing.delete(namespace);
+      return leading;
+    }
+    if (this.#missing.has(namespace)) return this.#missing.get(namespace) === undefined;
+    const wait = DEFERENCE * (0.5 + this.#randomness.fraction() / 2);
+    const over = (): void => {
+      this.#missing.set(namespace, undefined);
+      this.#look(namespace);
+    };
+    this.#missing.set(namespace, this.#clock.after(wait, over));
+    return false;
+  }
+
+  async #bringAbout(namespace: string, wanted: boolean, found: StoredObject | undefined): Promise<void> {
     const { api, authority } = this.#options;
     const collection = `/api/v1/namespaces/${namespace}/configmaps`;
-    const wanted = this.#isWanted(namespace);
-    this.#report(namespace, wanted && found !== undefined && !isOwn(found));
     if (!wanted) {
       if (found !== undefined && isOwn(found)) await api.delete({ path: `${collection}/${TRUST_CONFIG_MAP}` });
       return;
@@ -146,11 +168,10 @@ export class TrustDistribution {
 
   #report(namespace: string, foreign: boolean): void {
     if (foreign === this.#foreign.has(namespace)) return;
-    if (!foreign) {
-      this.#foreign.delete(namespace);
-      return;
-    }
-    this.#foreign.add(namespace);
+    if (foreign) this.#foreign.add(namespace);
+    else this.#foreign.delete(namespace);
+    this.#options.onForeign?.(this.#foreign.size);
+    if (!foreign) return;
     this.#options.log(
       "error",
       `the ConfigMap ${namespace}/${TRUST_CONFIG_MAP} was not made by Seawall and stays as it is: sidecars in ${namespace} cannot start. ` +
