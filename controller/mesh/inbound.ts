@@ -93,7 +93,7 @@ export function inboundRoutes(input: InboundHttpInput): RouteConfiguration {
         metadata: { filterMetadata: { seawall: { unproven: "denied", ...metadataOf(contributions) } } },
         typedPerFilterConfig: inFilterOrder(perRoute),
         routes: [
-          badMethodRoute(),
+          ...MALFORMED_ROUTES,
           ...contributions.flatMap((contribution) => contribution.variants ?? []).flatMap(forwarding),
           ...forwarding({ name: "application", match: EVERY_PATH }),
         ],
@@ -132,19 +132,23 @@ function inFilterOrder(perRoute: PerRoute): Record<string, Any> {
 const OFF = any(FilterConfigSchema, { disabled: true });
 
 /**
- * HTTP/2 lets a method in lower case through, and a policy about GET says nothing about get: it is a malformed request,
- * answered here with every filter off, since it never reaches the application.
+ * Routes of requests that mean one thing to a policy and another to an application, first in every virtual host. They are
+ * answered with every filter off, since they never reach the application.
  */
-function badMethodRoute(): Route {
+const MALFORMED_ROUTES: readonly Route[] = [
+  // HTTP/2 lets a method in lower case through, and a policy about GET says nothing about get.
+  malformedRoute("method", { pathSpecifier: { case: "prefix", value: "/" }, headers: [headerMatches(":method", ".*[a-z].*")] }),
+  // Envoy decodes %2e%2e;x to ..;x, and a server that cuts path parameters off goes up there (decision 017).
+  malformedRoute("path", { pathSpecifier: { case: "safeRegex", value: { regex: ".*/\\.\\.?;.*" } } }),
+];
+
+function malformedRoute(what: "method" | "path", match: MessageInitShape<typeof RouteMatchSchema>): Route {
   const off = Object.fromEntries(HTTP_FILTER_ORDER.filter((name) => name !== "router" && name !== "rbac").map((name) => [name, OFF]));
   return {
-    name: "malformed-method",
-    metadata: { filterMetadata: { seawall: { policy: "malformed-method" } } },
-    match: {
-      pathSpecifier: { case: "prefix", value: "/" },
-      headers: [headerMatches(":method", ".*[a-z].*")],
-    },
-    action: { case: "directResponse", value: { status: 400, body: { specifier: { case: "inlineString", value: "malformed method\n" } } } },
+    name: `malformed-${what}`,
+    metadata: { filterMetadata: { seawall: { policy: `malformed-${what}` } } },
+    match,
+    action: { case: "directResponse", value: { status: 400, body: { specifier: { case: "inlineString", value: `malformed ${what}\n` } } } },
     typedPerFilterConfig: { ...off, rbac: NO_ACCESS_CHECK },
   };
 }

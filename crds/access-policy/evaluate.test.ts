@@ -67,6 +67,11 @@ describe("the decision on a request", () => {
       "denied 403 mutual-tls/shop/m/strict",
     ],
     ["a malformed path is no policy's business", decide({ policies: [any] }, { path: "/a%2fb" }), "denied 400 malformed-request"],
+    [
+      "a dot segment with a path parameter is malformed",
+      decide({ policies: [any] }, { path: "/a/%2e%2e;x/b" }),
+      "denied 400 malformed-request",
+    ],
     ["a lower-case method is malformed", decide({ policies: [any] }, { method: "get" }), "denied 400 malformed-request"],
     [
       "an Allow policy without rules permits nothing",

@@ -1,5 +1,5 @@
 /** The decision on one request, in plain semantics after 5-policies.md ("Decision", "Audit"): the oracle that Envoy is held to. */
-import { BAD_PATH, canonicalPath } from "../core/canonical-path.ts";
+import { BAD_PATH, canonicalPath, hidesDotSegment } from "../core/canonical-path.ts";
 import type { Except } from "../core/match.ts";
 import { coversPort } from "../core/match/covers-port.ts";
 import { type EvaluateContext, nearestAlternative, type Unmet } from "../core/match/evaluate-context.ts";
@@ -95,9 +95,10 @@ export function evaluateAccess(request: PolicyRequest, situation: AccessSituatio
   };
 }
 
-/** Envoy refuses such a path, and Seawall such a method, before any policy is asked. */
+/** What Envoy refuses, and what Seawall does, before any policy is asked. */
 function isMalformed(request: PolicyRequest): boolean {
-  return canonicalPath(request.path) === BAD_PATH || /[a-z]/.test(request.method);
+  const path = canonicalPath(request.path);
+  return path === BAD_PATH || hidesDotSegment(path) || /[a-z]/.test(request.method);
 }
 
 /** What a rule misses in the request; empty when it matches. */

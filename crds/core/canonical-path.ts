@@ -16,6 +16,14 @@ export function canonicalPath(received: string): string | typeof BAD_PATH {
   return mergeSlashes(resolve(withoutDotParameters(path)));
 }
 
+/**
+ * Whether a canonical path has a segment such as `..;x`: a server that cuts path parameters off (a servlet container)
+ * would find a dot segment there and end elsewhere than at the path that a policy saw.
+ */
+export function hidesDotSegment(canonical: string): boolean {
+  return /\/\.\.?;/.test(canonical);
+}
+
 /** `/..;x/` is a dot segment with a parameter: the parameter goes. */
 function withoutDotParameters(path: string): string {
   return path.replaceAll(/(^|\/)(\.\.?);[^/]*(?=\/|$)/g, "$1$2");

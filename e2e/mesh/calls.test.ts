@@ -26,7 +26,7 @@ spec:
   rules:
     - name: web-reads
       from: [{ serviceAccounts: [web] }]
-      to: [{ methods: [GET], paths: [/orders] }]
+      to: [{ methods: [GET], paths: [/orders, /public/**] }]
     - name: batch-imports
       from: [{ serviceAccounts: [batch] }]
       to: [{ methods: [POST], paths: [/import] }]
@@ -133,6 +133,16 @@ describe("a refusal names what refused", () => {
       ...{ peer: "spiffe://shop.example/ns/shop/sa/batch", verdict: "denied", policy: "default-deny/shop/orders" },
     });
     expect((await shop.call("batch", "orders", { method: "POST", path: "/import" })).status).toBe(200);
+  });
+
+  it("where the path climbs behind a path parameter, though all that a policy sees of it is allowed", async () => {
+    const path = "/public/%2e%2e;x/admin";
+    const answer = await shop.callInPlaintext("orders", { path });
+    expect([answer.status, answer.body]).toEqual([400, "malformed path\n"]);
+    expect(await shop.logged("orders", answer)).toMatchObject({ verdict: "denied", policy: "malformed-path" });
+    // A caller's sidecar decodes it, and the called one then sees a dot segment.
+    expect(await refused(403, "web", "orders", { path })).toMatchObject({ path: "/admin", policy: "default-deny/shop/orders" });
+    expect((await shop.call("web", "orders", { path: "/public/a;x/b" })).status).toBe(200);
   });
 
   it("where a Deny matches", async () => {

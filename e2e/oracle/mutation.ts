@@ -69,6 +69,8 @@ const BENDS = {
   "above-the-root": path((before) => `/../..${before}`),
   "encoded-up-and-back": afterSlash("x/%2e%2E/"),
   "up-with-parameter": afterSlash("x/..;p=1/"),
+  "encoded-up-with-parameter": afterSlash("x/%2e%2E;p=1/"),
+  "encoded-dot-with-parameter": afterSlash("%2E;/"),
   "slash-as-backslash": path((before) => `/${before.slice(1).replace("/", "\\")}`),
   "slash-encoded": path((before) => `/${before.slice(1).replace("/", "%2F")}`),
   "backslash-encoded": afterSlash("%5c"),
