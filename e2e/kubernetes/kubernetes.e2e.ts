@@ -6,6 +6,7 @@ import { faults } from "./faults.ts";
 import { installation } from "./installation.ts";
 import { policies } from "./policies.ts";
 import { pods } from "./pods.ts";
+import { probes } from "./probes.ts";
 import { restarts } from "./restarts.ts";
 import { services } from "./services.ts";
 import { Stage } from "./stage.ts";
@@ -23,6 +24,7 @@ describe("Seawall on Kubernetes", () => {
   wire(stage);
   services(stage);
   pods(stage);
+  probes(stage);
   commandLine(stage);
   faults(stage);
   restarts(stage);

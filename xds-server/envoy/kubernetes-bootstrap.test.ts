@@ -57,6 +57,10 @@ describe("an injected sidecar's bootstrap", () => {
     expect(await validated(text(ipv6))).toContain("OK");
   });
 
+  it("asks a gRPC server for the service under an authority that every server takes", () => {
+    expect(text(true)).toContain('"grpc_health_check":{"service_name":"orders","authority":"localhost:9090"}');
+  });
+
   it("keeps the admin port to the pod, and shows of it outside only whether it is ready and its metrics", () => {
     expect(text(true)).toContain('"admin":{"address":{"socket_address":{"address":"127.0.0.1","port_value":15000}}}');
     const shown = [...text(true).matchAll(/"match":\{"path":"([^"]+)"\},"route":\{"cluster":"admin"/g)].map(([, path]) => path);

@@ -118,8 +118,11 @@ function healthCheck(
   switch (check.kind) {
     case "tcp":
       return { ...common, healthChecker: { case: "tcpHealthCheck", value: {} } };
-    case "grpc":
-      return { ...common, healthChecker: { case: "grpcHealthCheck", value: { serviceName: check.service ?? "" } } };
+    case "grpc": {
+      // Else it would be the cluster's name, which servers that know what an authority looks like refuse for its slashes.
+      const authority = `localhost:${probe.port}`;
+      return { ...common, healthChecker: { case: "grpcHealthCheck", value: { serviceName: check.service ?? "", authority } } };
+    }
     default:
       return unreachable(check);
   }
