@@ -1,10 +1,15 @@
-/** Contenders for one Lease, against a real API server. Times are short, and nothing is asserted about them but their order. */
+/**
+ * Contenders for one Lease, against a real API server. Time is the test's own, and passes only while nobody waits for an
+ * answer of the server: how long those take decides nothing.
+ */
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { type ApiServer, startApiServer } from "../../e2e/cluster/api-server.ts";
+import { PATIENCE_MS } from "../../e2e/support/eventually.ts";
+import { FakeClock } from "../../xds-server/delta/testing/fake-clock.ts";
 import { connectKubernetes, type KubernetesConnection } from "../kubernetes/connect.ts";
 import type { ApiRequest, KubernetesApi, PatchType, WatchEvent } from "../kubernetes/api.ts";
 import { KubernetesApiError } from "../kubernetes/api.ts";
-import { type LeaseClock, systemLeaseClock } from "./lease-clock.ts";
+import type { LeaseClock } from "./lease-clock.ts";
 import { LeaderElector, type LeaderElectorOptions } from "./leader-elector.ts";
 
 let server: ApiServer;
@@ -21,6 +26,8 @@ afterAll(async () => {
 /** The API server as one contender reaches it: until the line is cut. */
 class Line implements KubernetesApi {
   cut = false;
+  /** Calls that are not answered yet. */
+  asking = 0;
 
   get server(): string {
     return connection.api.server;
@@ -50,55 +57,70 @@ class Line implements KubernetesApi {
     return connection.api.watch(request, onEvent);
   }
 
-  #through<T>(call: () => Promise<T>): Promise<T> {
-    return this.cut ? Promise.reject(new KubernetesApiError(undefined, "Unreachable", "the line is cut")) : call();
+  async #through<T>(call: () => Promise<T>): Promise<T> {
+    if (this.cut) throw new KubernetesApiError(undefined, "Unreachable", "the line is cut");
+    this.asking++;
+    try {
+      return await call();
+    } finally {
+      this.asking--;
+    }
   }
 }
+
+/** Milliseconds that pass at once; less than any time of an election. */
+const STEP_MS = 100;
 
 interface Contest {
   readonly name: string;
   /** What happened, in order: `a leads`, `a follows`. */
   readonly events: string[];
-  readonly contender: (identity: string, options?: Partial<LeaderElectorOptions>) => LeaderElector;
-  /** Resolves when it has happened. */
-  readonly until: (event: string) => Promise<void>;
+  /** `skew`: by how much its wall clock is off. */
+  readonly contender: (
+    identity: string,
+    options?: Partial<LeaderElectorOptions> & { readonly line?: Line; readonly skew?: number },
+  ) => LeaderElector;
+  /** Lets time pass until it has happened. */
+  readonly until: (...oneOf: readonly string[]) => Promise<void>;
+  /** Lets time pass until it holds. */
+  readonly untilItHolds: (what: string, holds: () => Promise<boolean> | boolean) => Promise<void>;
 }
 
 let contests = 0;
 function contest(): Contest {
   const name = `contest-${contests++}`;
   const events: string[] = [];
-  const waiting = new Set<() => void>();
+  const lines: Line[] = [];
+  const clock = new FakeClock();
+  const pass = async (): Promise<void> => {
+    // Between two calls of one attempt there is no pause.
+    do await new Promise(setImmediate);
+    while (lines.some(({ asking }) => asking > 0));
+    clock.advance(STEP_MS);
+  };
+  const untilItHolds = async (what: string, holds: () => Promise<boolean> | boolean): Promise<void> => {
+    const deadline = Date.now() + PATIENCE_MS;
+    while (!(await holds())) {
+      if (Date.now() > deadline) throw new Error(`it did not come to it that ${what}; what happened: ${events.join(", ")}`);
+      await pass();
+    }
+  };
   return {
     name,
     events,
-    contender: (identity, options = {}) => {
-      const elector = new LeaderElector({
-        api: connection.api,
-        namespace: "default",
-        name,
-        identity,
-        leaseDurationMs: 2_000,
-        renewDeadlineMs: 1_000,
-        retryPeriodMs: 200,
-        ...options,
-      });
-      elector.onChange(() => {
-        events.push(`${identity} ${elector.leading ? "leads" : "follows"}`);
-        for (const check of waiting) check();
-      });
+    contender: (identity, { line = new Line(), skew = 0, ...options } = {}) => {
+      const ownClock: LeaseClock = {
+        monotonic: () => clock.now(),
+        now: () => clock.now() + skew,
+        after: (milliseconds, call) => clock.after(milliseconds, call),
+      };
+      lines.push(line);
+      const elector = new LeaderElector({ api: line, namespace: "default", name, identity, clock: ownClock, ...options });
+      elector.onChange(() => events.push(`${identity} ${elector.leading ? "leads" : "follows"}`));
       return elector;
     },
-    until: (event) =>
-      new Promise((resolve) => {
-        const check = (): void => {
-          if (!events.includes(event)) return;
-          waiting.delete(check);
-          resolve();
-        };
-        waiting.add(check);
-        check();
-      }),
+    until: (...oneOf) => untilItHolds(oneOf.join(" or "), () => oneOf.some((event) => events.includes(event))),
+    untilItHolds,
   };
 }
 
@@ -107,14 +129,9 @@ async function holderOf(name: string): Promise<string | undefined> {
   return (lease as { spec: { holderIdentity?: string } }).spec.holderIdentity;
 }
 
-/** A clock whose wall time is off by so much. */
-function skewed(byMs: number): LeaseClock {
-  return { ...systemLeaseClock, now: () => Date.now() + byMs };
-}
-
 describe("leader election", () => {
   it("gives the Lease to one of many, and to another at once when that one stops", async () => {
-    const { name, events, contender, until } = contest();
+    const { name, events, contender, until, untilItHolds } = contest();
     const a = contender("a");
     a.start();
     await until("a leads");
@@ -124,9 +141,10 @@ describe("leader election", () => {
     c.onHolderChange(() => holders.push(c.holder));
     b.start();
     c.start();
+    await untilItHolds("both see who leads", () => b.holder === "a" && c.holder === "a");
     expect(await holderOf(name)).toBe("a");
     await a.close();
-    await Promise.race([until("b leads"), until("c leads")]);
+    await until("b leads", "c leads");
     expect(events.slice(0, 2)).toEqual(["a leads", "a follows"]);
     expect(events).toHaveLength(3);
     expect(a.leading).toBe(false);
@@ -143,7 +161,7 @@ describe("leader election", () => {
   it("passes from a leader that is cut off only after that one has given up", async () => {
     const { events, contender, until } = contest();
     const line = new Line();
-    const a = contender("a", { api: line });
+    const a = contender("a", { line });
     a.start();
     await until("a leads");
     const b = contender("b");
@@ -160,20 +178,15 @@ describe("leader election", () => {
     ["behind", -300_000],
     ["ahead", 300_000],
   ])("leaves a living leader alone whose clock is five minutes %s", async (_word, skew) => {
-    const { name, events, contender, until } = contest();
-    let renewals = 0;
-    const a = contender("a", { clock: skewed(skew) });
+    const { name, events, contender, until, untilItHolds } = contest();
+    const a = contender("a", { skew });
     a.start();
     await until("a leads");
     const b = contender("b");
     b.start();
     // Well over one duration of the Lease, counted in what was seen of it.
-    let seen = await renewTimeOf(name);
-    while (renewals < 15) {
-      const now = await renewTimeOf(name);
-      if (now !== seen) renewals++;
-      seen = now;
-    }
+    const seen = new Set<string>();
+    await untilItHolds("the Lease is renewed 15 times", async () => seen.add(await renewTimeOf(name)).size > 15);
     expect(events).toEqual(["a leads"]);
     await a.close();
     await until("b leads");
@@ -183,7 +196,7 @@ describe("leader election", () => {
   it("takes a Lease over whose holder died with a clock five minutes ahead", async () => {
     const { name, events, contender, until } = contest();
     const line = new Line();
-    const a = contender("a", { api: line, clock: skewed(300_000) });
+    const a = contender("a", { line, skew: 300_000 });
     a.start();
     await until("a leads");
     line.cut = true;
@@ -196,12 +209,12 @@ describe("leader election", () => {
   });
 
   it("goes on leading when somebody deletes the Lease", async () => {
-    const { name, events, contender, until } = contest();
+    const { name, events, contender, until, untilItHolds } = contest();
     const a = contender("a");
     a.start();
     await until("a leads");
     await connection.api.delete({ path: `/apis/coordination.k8s.io/v1/namespaces/default/leases/${name}` });
-    while ((await holderOf(name).catch(() => undefined)) !== "a");
+    await untilItHolds("the Lease is a's again", async () => (await holderOf(name).catch(() => undefined)) === "a");
     expect(events).toEqual(["a leads"]);
     await a.close();
   });

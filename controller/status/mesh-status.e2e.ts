@@ -1,5 +1,6 @@
 /** Statuses from sidecar to `kubectl wait`, with a real API server and several replicas of the control plane. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
+import { eventually, until } from "../../e2e/support/eventually.ts";
 import { TestAuthority } from "../../xds-server/delta/testing/test-authority.ts";
 import { StatusCluster } from "./testing/status-cluster.ts";
 import { TestReplica, type TestReplicaOptions } from "./testing/test-replica.ts";
@@ -32,9 +33,8 @@ async function shop(): Promise<{
   return { namespace, replica };
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 10));
-}
+/** Nobody's sidecars are given up in a test. */
+const PATIENT = { settlingMs: 3_600_000 };
 
 async function stopped(replica: TestReplica): Promise<void> {
   replicas.delete(replica);
@@ -95,9 +95,9 @@ describe("the status of a policy", () => {
     const uid = await cluster.pod(namespace, "orders-1");
     const one = await replica("one");
     const two = await replica("two");
-    await until(() => one.leading || two.leading);
+    await until("one of them leads", () => one.leading || two.leading);
     await one.connect(`${namespace}/orders-1`, uid);
-    const { seen, stop } = cluster.writes(namespace);
+    const { seen, stop } = await cluster.writes(namespace);
     await cluster.allow(namespace, "reads");
     await cluster.until(namespace, "reads", "Programmed", "True Programmed: 1 of 1 sidecars @1");
     const ticks = [one.ticks, two.ticks];
@@ -106,9 +106,10 @@ describe("the status of a policy", () => {
     await cluster.api.patch({ path: `${cluster.path(namespace, "accesspolicies")}/reads` }, "application/merge-patch+json", {
       metadata: { labels: { team: "shop" } },
     });
-    await until(() => one.ticks > ticks[0]! && two.ticks > ticks[1]!);
+    await until("both have seen the label", () => one.ticks > ticks[0]! && two.ticks > ticks[1]!);
     await cluster.allow(namespace, "later");
     await cluster.until(namespace, "later", "Programmed", "True Programmed: 1 of 1 sidecars @1");
+    await until("the writes were seen", () => seen.includes("later True Programmed: 1 of 1 sidecars @1"));
     stop();
     expect(seen.filter((write) => write === "reads True Programmed: 1 of 1 sidecars @1")).toHaveLength(2);
     expect(seen.filter((write) => write.startsWith("reads")).length).toBeLessThanOrEqual(3);
@@ -126,7 +127,7 @@ describe("the status of a policy", () => {
     const before = (await cluster.policy(namespace, "reads")).status?.conditions;
     // Times are written down by the second.
     const second = Math.floor(Date.now() / 1000);
-    await until(() => Math.floor(Date.now() / 1000) > second);
+    await until("the second is over", () => Math.floor(Date.now() / 1000) > second);
     await cluster.allow(namespace, "reads", { target: "orders" });
     await cluster.until(namespace, "reads", "Programmed", "True Programmed: 0 of 0 sidecars @2");
     const after = (await cluster.policy(namespace, "reads")).status?.conditions;
@@ -148,9 +149,7 @@ describe("the status of a policy", () => {
       `False TargetNotFound: 0 of 0 sidecars; not found: Service ${namespace}/nowhere @1`,
     );
     await cluster.allow(namespace, "broken", { rules: [{ name: "a", to: [{ paths: ["/a/{**}/b"] }] }] });
-    let accepted = "none";
-    while (accepted === "none") accepted = await cluster.condition(namespace, "broken", "Accepted");
-    expect(accepted).toMatch(/^False Invalid: .*spec\.rules\[0\].* @1$/);
+    await cluster.until(namespace, "broken", "Accepted", /^False Invalid: .*spec\.rules\[0\].* @1$/);
     expect(await cluster.condition(namespace, "broken", "Programmed")).toMatch(/^False Invalid: .* @1$/);
     await cluster.allow(namespace, "broken");
     await cluster.until(namespace, "broken", "Accepted", "True Accepted:  @2");
@@ -165,8 +164,10 @@ describe("the status of a policy", () => {
     await cluster.until(namespace, "reads", "Programmed", "True Programmed: 1 of 1 sidecars @1");
     sidecar.refuseRoutes("no such filter");
     await cluster.allow(namespace, "reads", { from: "somebody-else" });
-    let found = "";
-    while (!found.includes("Rejected")) found = await cluster.condition(namespace, "reads", "Programmed");
+    const found = await eventually("the sidecar's refusal is told", async () => {
+      const said = await cluster.condition(namespace, "reads", "Programmed");
+      return said.includes("Rejected") ? said : undefined;
+    });
     expect(found).toMatch(new RegExp(`^False Rejected: 0 of 1 sidecars; ${namespace}/orders-1 refuses .*: no such filter @2$`));
   });
 
@@ -188,7 +189,7 @@ describe("several replicas", () => {
   it("tell the leader what their sidecars run", async () => {
     const { namespace, replica } = await shop();
     const one = await replica("one");
-    await until(() => one.leading);
+    await until("the first leads", () => one.leading);
     const two = await replica("two");
     await two.connect(`${namespace}/orders-1`, await cluster.pod(namespace, "orders-1"));
     const held = await two.connect(`${namespace}/orders-2`, await cluster.pod(namespace, "orders-2"), "hold");
@@ -207,20 +208,21 @@ describe("several replicas", () => {
   it("tell a new leader everything, and no status turns because another leads", async () => {
     const { namespace, replica } = await shop();
     const one = await replica("one");
-    await until(() => one.leading);
-    const two = await replica("two");
-    const three = await replica("three");
+    await until("the first leads", () => one.leading);
+    const two = await replica("two", PATIENT);
+    const three = await replica("three", PATIENT);
     await two.connect(`${namespace}/orders-1`, await cluster.pod(namespace, "orders-1"));
     await three.connect(`${namespace}/orders-2`, await cluster.pod(namespace, "orders-2"));
     await cluster.allow(namespace, "reads");
     await cluster.until(namespace, "reads", "Programmed", "True Programmed: 2 of 2 sidecars @1");
-    const { seen, stop } = cluster.writes(namespace);
+    const { seen, stop } = await cluster.writes(namespace);
     await stopped(one);
-    await until(() => two.leading || three.leading);
+    await until("another leads", () => two.leading || three.leading);
     await cluster.allow(namespace, "later");
     await cluster.until(namespace, "later", "Programmed", "True Programmed: 2 of 2 sidecars @1");
     await cluster.allow(namespace, "reads", { from: "somebody-else" });
     await cluster.until(namespace, "reads", "Programmed", "True Programmed: 2 of 2 sidecars @2");
+    await until("the writes were seen", () => seen.includes("reads True Programmed: 2 of 2 sidecars @2"));
     stop();
     expect(seen.filter((write) => write.startsWith("reads False") && write.endsWith("@1"))).toEqual([]);
   });
@@ -228,19 +230,20 @@ describe("several replicas", () => {
   it("do not take back what was programmed because its sidecars have not come to a new leader yet", async () => {
     const { namespace, replica } = await shop();
     const one = await replica("one");
-    await until(() => one.leading);
-    const two = await replica("two", { settlingMs: 600_000 });
+    await until("the first leads", () => one.leading);
+    const two = await replica("two", PATIENT);
     const uid = await cluster.pod(namespace, "orders-1");
     await one.connect(`${namespace}/orders-1`, uid);
     await cluster.allow(namespace, "reads");
     await cluster.until(namespace, "reads", "Programmed", "True Programmed: 1 of 1 sidecars @1");
-    const { seen, stop } = cluster.writes(namespace);
+    const { seen, stop } = await cluster.writes(namespace);
     await stopped(one);
-    await until(() => two.leading);
+    await until("the second leads", () => two.leading);
     await cluster.allow(namespace, "later");
     await cluster.until(namespace, "later", "Programmed", `False Pending: 0 of 1 sidecars; waiting for ${namespace}/orders-1 @1`);
     await two.connect(`${namespace}/orders-1`, uid);
     await cluster.until(namespace, "later", "Programmed", "True Programmed: 1 of 1 sidecars @1");
+    await until("the writes were seen", () => seen.includes("later True Programmed: 1 of 1 sidecars @1"));
     stop();
     expect(seen.filter((write) => write.startsWith("reads"))).toEqual([]);
   });
@@ -248,7 +251,7 @@ describe("several replicas", () => {
   it("say in the end that sidecars have not come to a new leader", async () => {
     const { namespace, replica } = await shop();
     const one = await replica("one");
-    await until(() => one.leading);
+    await until("the first leads", () => one.leading);
     await replica("two", { settlingMs: 100 });
     await one.connect(`${namespace}/orders-1`, await cluster.pod(namespace, "orders-1"));
     await cluster.allow(namespace, "reads");
@@ -260,11 +263,11 @@ describe("several replicas", () => {
   it("believe nobody who cannot prove to be one of them", async () => {
     const { namespace, replica } = await shop();
     const one = await replica("one");
-    await until(() => one.leading);
+    await until("the first leads", () => one.leading);
     const stranger = await replica("stranger", { token: "guessed" });
     await stranger.connect(`${namespace}/orders-1`, await cluster.pod(namespace, "orders-1"));
     await cluster.allow(namespace, "reads");
-    await until(() => stranger.lines.some((line) => line.includes("the token is no replica's")));
-    expect(await cluster.condition(namespace, "reads", "Programmed")).toMatch(/^False Pending: 0 of 1 sidecars/);
+    await until("the stranger is refused", () => stranger.lines.some((line) => line.includes("the token is no replica's")));
+    await cluster.until(namespace, "reads", "Programmed", /^False Pending: 0 of 1 sidecars/);
   });
 });

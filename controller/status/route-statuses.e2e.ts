@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { gatewayApi } from "../../e2e/conformance/gateway-api.ts";
+import { until } from "../../e2e/support/eventually.ts";
 import { TestAuthority } from "../../xds-server/delta/testing/test-authority.ts";
 import { StatusCluster } from "./testing/status-cluster.ts";
 import { TestReplica } from "./testing/test-replica.ts";
@@ -59,8 +60,10 @@ async function shortly(name: string): Promise<string[]> {
   });
 }
 
-async function until(name: string, entries: readonly string[]): Promise<void> {
-  while (JSON.stringify(await shortly(name)) !== JSON.stringify(entries)) await new Promise((resolve) => setTimeout(resolve, 20));
+async function becomes(name: string, entries: readonly string[]): Promise<void> {
+  let last: readonly string[] = [];
+  const are = async (): Promise<boolean> => JSON.stringify((last = await shortly(name))) === JSON.stringify(entries);
+  await until(`the entries of ${name} are ${JSON.stringify(entries)}`, are, { context: () => `they are ${JSON.stringify(last)}` });
 }
 
 const edgeEntry = {
@@ -82,31 +85,31 @@ const EDGE = "example.com/edge, edge, Accepted True Accepted @1";
 describe("the status of a route", () => {
   it("says of each Service that is its parent whether it applies there, and follows its edits", async () => {
     await create("orders", spec([mesh, { ...mesh, name: "nowhere" }], "nobody"));
-    await until("orders", [
+    await becomes("orders", [
       "seawall.dev/mesh, orders, Accepted True Accepted @1, ResolvedRefs False BackendNotFound @1",
       "seawall.dev/mesh, nowhere, Accepted False NoMatchingParent @1, ResolvedRefs False BackendNotFound @1",
     ]);
     await cluster.api.patch({ path: `${ROUTES}/orders` }, "application/merge-patch+json", { spec: spec([mesh]) });
-    await until("orders", ["seawall.dev/mesh, orders, Accepted True Accepted @2, ResolvedRefs True ResolvedRefs @2"]);
+    await becomes("orders", ["seawall.dev/mesh, orders, Accepted True Accepted @2, ResolvedRefs True ResolvedRefs @2"]);
   });
 
   it("leaves the entries of other controllers alone, written before or after its own", async () => {
     await create("shared", spec([gateway, mesh]));
     const own = "seawall.dev/mesh, orders, Accepted True Accepted @1, ResolvedRefs True ResolvedRefs @1";
-    await until("shared", [own]);
+    await becomes("shared", [own]);
     const parents = [...(await parentsOf("shared")), edgeEntry];
     await cluster.api.patch({ path: `${ROUTES}/shared/status` }, "application/merge-patch+json", { status: { parents } });
-    await until("shared", [own, EDGE]);
+    await becomes("shared", [own, EDGE]);
     await cluster.api.patch({ path: `${ROUTES}/shared` }, "application/merge-patch+json", { spec: spec([gateway, mesh], "web") });
-    await until("shared", [EDGE, "seawall.dev/mesh, orders, Accepted True Accepted @2, ResolvedRefs True ResolvedRefs @2"]);
+    await becomes("shared", [EDGE, "seawall.dev/mesh, orders, Accepted True Accepted @2, ResolvedRefs True ResolvedRefs @2"]);
     await cluster.api.patch({ path: `${ROUTES}/shared` }, "application/merge-patch+json", { spec: spec([gateway]) });
-    await until("shared", [EDGE]);
+    await becomes("shared", [EDGE]);
   });
 
   it("is nothing of ours where no Service is a parent", async () => {
     await create("edge-only", spec([gateway]));
     await create("marker", spec([mesh]));
-    await until("marker", ["seawall.dev/mesh, orders, Accepted True Accepted @1, ResolvedRefs True ResolvedRefs @1"]);
+    await becomes("marker", ["seawall.dev/mesh, orders, Accepted True Accepted @1, ResolvedRefs True ResolvedRefs @1"]);
     expect(await parentsOf("edge-only")).toEqual([]);
   });
 });

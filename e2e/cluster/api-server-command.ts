@@ -5,19 +5,20 @@ import type { ApiServerFiles } from "./api-server-files.ts";
 
 export type Command = readonly [string, ...string[]];
 
-export interface EtcdPorts {
+export interface EtcdPlace {
+  readonly address: string;
   readonly client: number;
   readonly peer: number;
 }
 
-export function etcdUrl(ports: EtcdPorts): string {
-  return `http://127.0.0.1:${ports.client}`;
+export function etcdUrl({ address, client }: EtcdPlace): string {
+  return `http://${address}:${client}`;
 }
 
 /** What a test stores need not survive, so etcd writes without waiting for the disk. */
-export function etcdCommand(folder: string, ports: EtcdPorts): Command {
-  const url = etcdUrl(ports);
-  const peer = `http://127.0.0.1:${ports.peer}`;
+export function etcdCommand(folder: string, place: EtcdPlace): Command {
+  const url = etcdUrl(place);
+  const peer = `http://${place.address}:${place.peer}`;
   return [
     clusterProgram("etcd"),
     ...["--name=seawall", `--data-dir=${join(folder, "etcd")}`, "--unsafe-no-fsync", "--log-level=warn"],

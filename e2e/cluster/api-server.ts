@@ -7,8 +7,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { Agent, request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ownAddress } from "../support/addresses.ts";
 import { endWithTests } from "../support/endings.ts";
-import { freePort } from "../support/ports.ts";
 import { apiServerCommand, etcdCommand, etcdUrl } from "./api-server-command.ts";
 import { ADMIN, kubeconfig, knownUser, writeApiServerFiles } from "./api-server-files.ts";
 import { Program } from "./process.ts";
@@ -40,18 +40,20 @@ export interface ApiServer extends AsyncDisposable {
 
 export async function startApiServer(options: ApiServerOptions = {}): Promise<ApiServer> {
   const folder = await mkdtemp(join(tmpdir(), "seawall-api-server-"));
-  const etcdPorts = { client: await freePort(), peer: await freePort() };
-  const port = await freePort();
-  const url = `https://127.0.0.1:${port}`;
+  // Both come back where they were, and nobody takes a port of theirs meanwhile.
+  const address = ownAddress();
+  const etcdPlace = { address, client: 2379, peer: 2380 };
+  const port = 6443;
+  const url = `https://${address}:${port}`;
   const admin = knownUser(ADMIN.name, ADMIN.group);
   const files = await writeApiServerFiles(folder, [admin]);
-  const etcd = new Program({ name: "etcd", command: etcdCommand(folder, etcdPorts), logFolder: folder });
+  const etcd = new Program({ name: "etcd", command: etcdCommand(folder, etcdPlace), logFolder: folder });
   const server = new Program({
     name: "kube-apiserver",
     command: apiServerCommand({
       files,
-      etcd: etcdUrl(etcdPorts),
-      address: "127.0.0.1",
+      etcd: etcdUrl(etcdPlace),
+      address,
       port,
       serviceRange: "198.19.0.0/24",
       // Without the controller that makes them, a service account would be missing for every pod.
@@ -74,7 +76,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   const forget = endWithTests(stop);
   try {
     etcd.start();
-    await etcd.until("etcd is healthy", async () => (await fetch(`${etcdUrl(etcdPorts)}/health`).catch(() => undefined))?.ok ?? false);
+    await etcd.until("etcd is healthy", async () => (await fetch(`${etcdUrl(etcdPlace)}/health`).catch(() => undefined))?.ok ?? false);
     await start();
     const caPem = await readFile(certificate, "utf8");
     const kubeconfigFile = join(folder, "kubeconfig");
@@ -91,7 +93,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
         await kill();
         await start();
       },
-      compact: () => compact(etcdUrl(etcdPorts)),
+      compact: () => compact(etcdUrl(etcdPlace)),
       stop,
       [Symbol.asyncDispose]: stop,
     };

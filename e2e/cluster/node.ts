@@ -29,7 +29,7 @@ export interface BootOptions {
   readonly progress?: (line: string) => void;
 }
 
-const ETCD_PORTS = { client: 2379, peer: 2380 };
+const ETCD = { address: "127.0.0.1", client: 2379, peer: 2380 };
 const API_SERVER_PORT = 6443;
 
 /** Boots a cluster and resolves when its node is ready and pods can be made. Throws with the last words of what failed. */
@@ -96,12 +96,12 @@ class BootedNode extends RunningNode {
       return { component, user: knownUser(user, ...groups) };
     });
     const files = await writeApiServerFiles(this.folders.root, [admin, ...components.map(({ user }) => user)]);
-    this.#start("etcd", etcdCommand(this.folders.root, ETCD_PORTS));
+    this.#start("etcd", etcdCommand(this.folders.root, ETCD));
     const apiServer = this.#start(
       "kube-apiserver",
       apiServerCommand({
         files,
-        etcd: etcdUrl(ETCD_PORTS),
+        etcd: etcdUrl(ETCD),
         address: NODE_IPV4,
         port: API_SERVER_PORT,
         serviceRange: `${SERVICE_RANGES.ipv4},${SERVICE_RANGES.ipv6}`,

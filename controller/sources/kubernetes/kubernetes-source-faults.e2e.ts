@@ -1,6 +1,7 @@
 /** What the source makes of a server, or of a way to it, that fails. What is known stands, and nothing is said twice. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { type ApiServer, startApiServer } from "../../../e2e/cluster/api-server.ts";
+import { until } from "../../../e2e/support/eventually.ts";
 import { HttpKubernetesApi } from "../../kubernetes/http-api.ts";
 import type { KubernetesApi } from "../../kubernetes/api.ts";
 import { connectKubernetes, type KubernetesConnection } from "../../kubernetes/connect.ts";
@@ -218,7 +219,7 @@ describe("a list", () => {
     const message = "pods is forbidden: User cannot list";
     through.refuse = ({ path }) => (path === PODS ? { status: 403, body: { reason: "Forbidden", message } } : undefined);
     const following = followThrough(through, { kinds: ["Pod", "Namespace"] });
-    while (through.lists(PODS).length < 4) await new Promise((resolve) => setImmediate(resolve));
+    await until("pods are asked for four times", () => through.lists(PODS).length >= 4);
     through.refuse = () => undefined;
     await using cluster = await following;
     expect(cluster.logged).toEqual([

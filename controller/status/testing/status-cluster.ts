@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { type ApiServer, startApiServer } from "../../../e2e/cluster/api-server.ts";
+import { until } from "../../../e2e/support/eventually.ts";
 import { clusterProgram } from "../../../tools/cluster/fetch-cluster-tools.ts";
 import type { KubernetesApi } from "../../kubernetes/api.ts";
 import { connectKubernetes, type KubernetesConnection } from "../../kubernetes/connect.ts";
@@ -60,7 +61,7 @@ export class StatusCluster {
       const { status } = (await this.api.get({ path: `${path}/${crd.metadata.name}` })) as CustomResourceDefinition;
       return status?.conditions?.some((condition) => condition.type === "Established" && condition.status === "True") ?? false;
     };
-    while (!(await isEstablished())) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(`${crd.metadata.name} is established`, isEstablished);
   }
 
   /** A namespace of its own with the Services `orders` and `web`. */
@@ -118,16 +119,26 @@ export class StatusCluster {
     return shortly(await this.policy(namespace, name), type);
   }
 
-  /** Resolves when the condition in short is this. */
-  async until(namespace: string, name: string, type: Condition["type"], text: string): Promise<void> {
-    while ((await this.condition(namespace, name, type)) !== text) await new Promise((resolve) => setTimeout(resolve, 20));
+  /** Resolves when the condition in short is this, or like this. */
+  async until(namespace: string, name: string, type: Condition["type"], text: string | RegExp): Promise<void> {
+    let last = "";
+    const is = async (): Promise<boolean> => {
+      last = await this.condition(namespace, name, type);
+      return typeof text === "string" ? last === text : text.test(last);
+    };
+    await until(`${type} of ${namespace}/${name} is "${String(text)}"`, is, { context: () => `it is "${last}"` });
   }
 
-  /** What is written to the policies of a namespace from now on: name and condition `Programmed` in short. */
-  writes(namespace: string): { readonly seen: string[]; readonly stop: () => void } {
+  /**
+   * What is written to the policies of a namespace from now on: name and condition `Programmed` in short. Writes are seen in
+   * their order, some time after they were made.
+   */
+  async writes(namespace: string): Promise<{ readonly seen: string[]; readonly stop: () => void }> {
     const seen: string[] = [];
     const closing = new AbortController();
-    const request = { path: this.path(namespace, "accesspolicies"), signal: closing.signal };
+    const path = this.path(namespace, "accesspolicies");
+    const { metadata } = (await this.api.get({ path })) as { readonly metadata: { readonly resourceVersion: string } };
+    const request = { path, query: { resourceVersion: metadata.resourceVersion }, signal: closing.signal };
     void this.api.watch(request, ({ type, object }) => {
       const found = object as StatusObject;
       if (type === "MODIFIED") seen.push(`${found.metadata.name} ${shortly(found, "Programmed")}`);
@@ -136,7 +147,7 @@ export class StatusCluster {
   }
 
   /** `kubectl wait`; resolves with its exit status when it ends. */
-  waitFor(namespace: string, name: string, condition: string, timeout = "60s"): Promise<number> {
+  waitFor(namespace: string, name: string, condition: string, timeout = "120s"): Promise<number> {
     const args = ["--kubeconfig", this.#server.kubeconfig, "-n", namespace, "wait", `--for=condition=${condition}`, `--timeout=${timeout}`];
     return new Promise((resolve) => {
       execFile(clusterProgram("kubectl"), [...args, `accesspolicy/${name}`], (error) =>

@@ -1,6 +1,7 @@
 /** A replica of the control plane, as far as statuses go: real source, real delta server, real election, over TLS. */
 import { KINDS } from "../../../crds/kinds.ts";
-import { freePort } from "../../../e2e/support/ports.ts";
+import { ownAddress } from "../../../e2e/support/addresses.ts";
+import { until } from "../../../e2e/support/eventually.ts";
 import { DeltaServer } from "../../../xds-server/delta/delta-server.ts";
 import type { AuthenticatedSubscriber } from "../../../xds-server/delta/feed.ts";
 import type { ScriptedTarget } from "../../../xds-server/delta/testing/scripted-client.ts";
@@ -42,20 +43,22 @@ export class TestReplica {
   #ticks = 0;
 
   static async start(options: TestReplicaOptions): Promise<TestReplica> {
-    const replica = new TestReplica(options, await freePort());
+    const replica = new TestReplica(options);
     await replica.#begin();
     return replica;
   }
 
-  private constructor(options: TestReplicaOptions, port: number) {
+  private constructor(options: TestReplicaOptions) {
+    const [host, port] = [ownAddress(), 15010];
     const { api, authority, name, lease } = options;
     const { graph, mesh, source } = this.#mesh;
     const log = (_level: string, line: string): void => void this.lines.push(line);
     this.#options = options;
-    this.#target = { host: "127.0.0.1", port, tls: { ca: authority.root } };
+    this.#target = { host, port, tls: { ca: authority.root } };
     this.#election = new LeaderElector({
-      ...{ api, namespace: "default", name: lease, identity: formatLeader({ pod: name, host: "127.0.0.1", port }) },
-      ...{ leaseDurationMs: 2_000, renewDeadlineMs: 1_500, retryPeriodMs: 200 },
+      ...{ api, namespace: "default", name: lease, identity: formatLeader({ pod: name, host, port }) },
+      // Whoever stops lets go of the Lease: nobody has to wait so long, and no slow machine loses it.
+      ...{ leaseDurationMs: 60_000, renewDeadlineMs: 45_000, retryPeriodMs: 1_000 },
     });
     this.#status = new MeshStatus({
       ...{ graph, mesh, source, api, log, election: this.#election },
@@ -107,7 +110,7 @@ export class TestReplica {
   async #begin(): Promise<void> {
     const { graph, mesh } = this.#mesh;
     this.#mesh.synced("none of the kinds");
-    while (!graph.synced) await new Promise((resolve) => setImmediate(resolve));
+    await until("every kind is known", () => graph.synced);
     feedXds(graph, mesh, (update) => void this.#server.apply(update));
     const { host, port } = this.#target;
     await this.#server.listen({ host, port, security: { kind: "tls", certificate: this.#options.authority.certificate() } });
