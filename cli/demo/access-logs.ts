@@ -8,7 +8,7 @@ export interface LoggedRequest {
   readonly details?: string;
 }
 
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 30_000;
 
 /** The access logs of all sidecars, by request id. */
 export class AccessLogs {

@@ -20,6 +20,8 @@ export interface CallAnswer {
   readonly requestId: string;
 }
 
+const PATIENCE_MS = 60_000;
+
 /** One request, as an application of the mesh or a stranger would send it. */
 export function call({ method = "GET", url, proxy, token, agent }: CallOptions): Promise<CallAnswer> {
   const requestId = randomUUID();
@@ -40,7 +42,7 @@ export function call({ method = "GET", url, proxy, token, agent }: CallOptions):
       path,
       headers,
       ...(agent === undefined ? { agent: false } : { agent }),
-      timeout: 10_000,
+      timeout: PATIENCE_MS,
     },
     (answer) => {
       let text = "";
@@ -51,7 +53,7 @@ export function call({ method = "GET", url, proxy, token, agent }: CallOptions):
     },
   );
   sent.once("error", nothing);
-  sent.once("timeout", () => sent.destroy(new Error("no answer within 10 s")));
+  sent.once("timeout", () => sent.destroy(new Error(`no answer within ${PATIENCE_MS / 1_000} s`)));
   sent.end();
   return promise;
 }

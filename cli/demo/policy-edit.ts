@@ -22,7 +22,7 @@ export interface EditResult {
 
 const FILE = "access.yaml";
 const RULE = /(name: web-reads[\s\S]*?methods: )\[[^\]]*\]/;
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 const AFFECTED = ["orders-v1", "orders-v2"];
 
 /** Lets web write orders, then takes that back: each way is one edit. Throws CommandFailure when it never takes effect. */

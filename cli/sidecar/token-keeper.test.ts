@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { until } from "../../e2e/support/eventually.ts";
 import { Collected } from "../../e2e/support/collected.ts";
 import { type HeldToken, readJoinToken } from "./join-token-file.ts";
 import { TokenKeeper } from "./token-keeper.ts";
@@ -55,7 +56,7 @@ describe("a sidecar's token", () => {
     const second = tokenOf("web", 7_200, 2);
     await keep(tokenOf("web", 3_600, 1), () => Promise.resolve(second));
     expect(await used.waitFor(() => true)).toBe(second);
-    while ((await readFile(file, "utf8")).trim() !== second.token) await new Promise(setImmediate);
+    await until("the token is written back", async () => (await readFile(file, "utf8")).trim() === second.token);
     expect(said.items).toEqual([]);
   });
 
@@ -85,8 +86,10 @@ describe("a sidecar's token", () => {
   });
 
   it("is used even when it cannot be written back, which is said once", async () => {
-    await keep(tokenOf("web", 3_600, 1), () => Promise.resolve(tokenOf("web", 7_200, 2)));
-    await rename(folder, `${folder}-gone`);
+    await keep(tokenOf("web", 3_600, 1), async () => {
+      await rename(folder, `${folder}-gone`);
+      return tokenOf("web", 7_200, 2);
+    });
     expect(await said.waitFor(() => true)).toContain("a restart will need a new one");
     await rm(`${folder}-gone`, { recursive: true });
     expect(used.items).toHaveLength(1);

@@ -142,7 +142,7 @@ describe("a policy with several issuers at one place", () => {
       "that never expires": a.token({ aud: "shop", exp: undefined }),
       "that expires at the epoch": a.token({ aud: "shop", exp: 0 }),
       "whose expiry is text": a.token({ aud: "shop", exp: "2099" }),
-      "that is not valid yet": a.token({ aud: "shop", nbf: inSeconds(90) }),
+      "that is not valid yet": a.token({ aud: "shop", nbf: inSeconds(3600), exp: inSeconds(7200) }),
       "for another audience": a.token({ aud: "elsewhere" }),
       "for no audience": a.token(),
       "of an unknown issuer": tokenIssuer("https://c.example.com").token(),

@@ -132,7 +132,7 @@ describe("an edit of a policy", () => {
     expect(Object.keys(before).filter((stat) => stat.endsWith("downstream_cx_drain_close")).length).toBeGreaterThan(1);
     expect([stream.isOpen, bytes.isOpen]).toEqual([true, true]);
     expect(await shop.metric("seawall_xds_nacks_total")).toBe(0);
-  });
+  }, 1_800_000);
 
   it("is seen when it does change a listener: the TLS version is a named exception", async () => {
     const before = await watched();

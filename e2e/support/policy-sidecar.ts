@@ -68,15 +68,21 @@ export async function startPolicySidecar(scenarios: Readonly<Record<string, read
   });
   await envoy.waitReady();
   const tlsOf = clientTls(authority);
+  const ports = new Map<string, Promise<number>>();
+  const portOf = (name: string): Promise<number> => {
+    const port = ports.get(name) ?? envoy.listenerPort(name);
+    ports.set(name, port);
+    return port;
+  };
   return {
     envoy,
     upstream,
     async send(scenario, request, as) {
-      const port = await envoy.listenerPort(`${scenario}/${as === undefined ? "plain" : "mtls"}`);
+      const port = await portOf(`${scenario}/${as === undefined ? "plain" : "mtls"}`);
       using client = new Http1Client(as === undefined ? { port } : { port, tls: tlsOf(as) });
       return await client.request({ method: "GET", path: "/", authority: "orders", ...request });
     },
-    plainPort: (scenario) => envoy.listenerPort(`${scenario}/plain`),
+    plainPort: (scenario) => portOf(`${scenario}/plain`),
     async logged(requestId) {
       const line = await envoy.stdoutLines.waitFor((text) => text.includes(`"requestId":"${requestId}"`));
       return JSON.parse(line) as Json;
@@ -182,8 +188,15 @@ function serverTls(authority: CertificateAuthority): Json {
 }
 
 function clientTls(authority: CertificateAuthority): (identity: Identity) => ClientTls {
+  const known = new Map<string, ClientTls>();
   return (identity) => {
+    const name = JSON.stringify(identity);
+    const tls = known.get(name) ?? freshTls(identity);
+    known.set(name, tls);
+    return tls;
+  };
+  function freshTls(identity: Identity): ClientTls {
     const issued = authority.issue(identity);
     return { ca: authority.trust.pem, cert: issued.chainPem, key: issued.key.reveal() };
-  };
+  }
 }

@@ -2,6 +2,7 @@ import { credentials, makeClientConstructor, Metadata, type ServiceDefinition, s
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "@jest/globals";
 import { once } from "node:events";
+import { until } from "../../e2e/support/eventually.ts";
 import {
   type DeltaDiscoveryResponse,
   DeltaDiscoveryRequestSchema,
@@ -110,7 +111,8 @@ describe("a stream", () => {
     await quick.take();
     slow.pause();
     slow.subscribe(cluster);
-    await test.heard("connected shop/slow");
+    const sentToSlow = (): number => test.server.streams().find(({ subscriber }) => subscriber === "shop/slow")?.bytesSent ?? 0;
+    await until("the slow one is sent something", () => sentToSlow() > 0);
     for (const content of ["1", "2", "3", "4"]) {
       test.share(big(content), "shop/quick", "shop/slow");
       expect((await quick.take()).resources[0]?.version).toBe(big(content)[0]!.version);
@@ -239,7 +241,7 @@ describe("a token", () => {
     stream.pause();
     stream.subscribe(cluster);
     await test.heard("connected shop/web");
-    while (test.server.streams()[0]?.bytesSent === 0) await new Promise(setImmediate);
+    await until("it is sent something", () => test.server.streams()[0]?.bytesSent !== 0);
     clock.advance(850_000);
     clock.advance(10_000);
     expect((await stream.ended).code).toBe(status.UNAVAILABLE);

@@ -3,6 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
+import { until } from "../../e2e/support/eventually.ts";
 import { DeltaServer } from "./delta-server.ts";
 import { DeltaServerError } from "./delta-server-error.ts";
 import { TYPE_URL } from "./resource-types.ts";
@@ -136,16 +137,20 @@ describe("a client that speaks no xDS", () => {
     expect((await stream.take()).names).toEqual(["a"]);
   });
 
-  it("is closed when it says nothing at all, before TLS or after", async () => {
-    const clock = new FakeClock();
-    await using test = await TestServer.start({ clock, handshakeTimeoutMs: 200 }, tls(), authority.root);
-    const mute = connectPlain(test.target.port, "127.0.0.1");
-    await closed(mute);
+  it("is closed when it says nothing at all before TLS", async () => {
+    await using test = await TestServer.start({ handshakeTimeoutMs: 200 }, tls(), authority.root);
+    await closed(connectPlain(test.target.port, "127.0.0.1"));
     await test.heard("refused tls-handshake");
+  });
+
+  it("is closed when it says nothing at all after TLS", async () => {
+    const clock = new FakeClock();
+    const patience = 3_600_000;
+    await using test = await TestServer.start({ clock, handshakeTimeoutMs: patience }, tls(), authority.root);
     const idle = dial(test.target.port);
     await once(idle, "secureConnect");
-    while (clock.pending === 0) await new Promise(setImmediate);
-    clock.advance(200);
+    await until("the server waits for a word", () => clock.pending > 0);
+    clock.advance(patience);
     await closed(idle);
     await test.heard("refused not-xds");
   });

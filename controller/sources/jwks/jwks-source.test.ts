@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { CertificateAuthority } from "../../../ca/authority.ts";
 import { StateFolder } from "../../../ca/state-folder.ts";
+import { PATIENCE_MS, within } from "../../../e2e/support/eventually.ts";
 import { parseJwks } from "../../../crds/core/jwks.ts";
 import { jwksFileStore } from "./file-store.ts";
 import { type FetchedJwks, type JwksClock, type JwksSink, JwksSource, type JwksSourceOptions } from "./jwks-source.ts";
@@ -46,7 +47,10 @@ class StandingClock implements JwksClock {
 
   /** Milliseconds until the one attempt that is planned, once it is. */
   async planned(): Promise<number> {
-    if (this.#plans.length === 0) await new Promise<void>((resolve) => (this.#told = resolve));
+    if (this.#plans.length === 0) {
+      const coming = new Promise<void>((resolve) => (this.#told = resolve));
+      await within("the next attempt is planned", coming);
+    }
     expect(this.#plans).toHaveLength(1);
     return this.#plans[0]!.wait;
   }
@@ -120,7 +124,7 @@ function answering(body: string | Buffer, headers: Record<string, string> = {}, 
 }
 
 function start(uris: readonly string[], options: Partial<JwksSourceOptions> = {}): JwksSource {
-  const source = new JwksSource({ sink, clock, random: () => 0, ...options });
+  const source = new JwksSource({ sink, clock, random: () => 0, timeout: PATIENCE_MS, ...options });
   sources.push(source);
   source.want(new Set(uris));
   return source;

@@ -4,7 +4,7 @@ export interface TokenIssuer {
   readonly name: string;
   /** Its JSON Web Key Set. */
   readonly jwks: string;
-  /** A token that is valid for ten minutes, unless the claims say otherwise; a claim that is undefined is left out. */
+  /** A token that is valid for an hour, unless the claims say otherwise; a claim that is undefined is left out. */
   token(claims?: Readonly<Record<string, unknown>>, header?: Readonly<Record<string, unknown>>): string;
   /** HS256 with the public key as the secret: what a verifier that trusts `alg` accepts. */
   tokenSignedWithPublicKey(claims?: Readonly<Record<string, unknown>>): string;
@@ -18,7 +18,7 @@ export const inSeconds = (seconds: number): number => Math.floor(Date.now() / 10
 export function tokenIssuer(name: string, kid = name): TokenIssuer {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const jwk: JsonWebKey = { ...publicKey.export({ format: "jwk" }), kid, alg: "ES256", use: "sig" };
-  const claimsOf = (claims: Readonly<Record<string, unknown>>): object => ({ iss: name, sub: "alice", exp: inSeconds(600), ...claims });
+  const claimsOf = (claims: Readonly<Record<string, unknown>>): object => ({ iss: name, sub: "alice", exp: inSeconds(3600), ...claims });
   return {
     name,
     jwks: JSON.stringify({ keys: [jwk] }),
@@ -36,7 +36,7 @@ export function tokenIssuer(name: string, kid = name): TokenIssuer {
 
 /** `alg: none`, with nothing for a signature or with something. */
 export function unsignedToken(issuer: TokenIssuer, signature = "", claims: Readonly<Record<string, unknown>> = {}): string {
-  const payload = { iss: issuer.name, sub: "alice", exp: inSeconds(600), ...claims };
+  const payload = { iss: issuer.name, sub: "alice", exp: inSeconds(3600), ...claims };
   return `${encode({ alg: "none" })}.${encode(payload)}.${signature}`;
 }
 
