@@ -8,5 +8,6 @@ export default {
   modulePathIgnorePatterns: ["<rootDir>/dist/"],
   // Two cores share the tests with real Envoys; one worker per core leaves none for them to wait on.
   maxWorkers: 2,
-  testTimeout: 60_000,
+  // Far beyond the slowest machine: what hangs is told of sooner, by the wait that hangs (e2e/support/eventually.ts).
+  testTimeout: 300_000,
 };

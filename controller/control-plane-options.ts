@@ -1,3 +1,5 @@
+import type { Clock } from "../ca/clock.ts";
+
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** Takes one line at a time, without a line end. */
@@ -16,5 +18,7 @@ export interface ControlPlaneOptions {
   readonly insecureXds: boolean;
   /** Milliseconds that a workload certificate is valid for; the CA's default when absent. */
   readonly leafLifetimeMs?: number;
+  /** By which join tokens run out, and the streams that were opened with them; the system's when absent. */
+  readonly tokenClock?: Clock;
   readonly log: Log;
 }

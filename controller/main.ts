@@ -87,13 +87,16 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       onFailure: (failure) => log("error", `the serving certificate could not be renewed: ${String(failure)}`),
     });
     cleanUp.push(() => serving.close());
+    const byTokenClock = options.tokenClock === undefined ? {} : { clock: options.tokenClock };
     const authenticator = new TokenAuthenticator({
+      ...byTokenClock,
       key: JoinTokenKey.open(state),
       findPod: (namespace, pod) => mesh.inventory.pods.get(`${namespace}/${pod}`),
     });
 
     const progress = new PolicyProgress(mesh);
     const server = new DeltaServer({
+      ...byTokenClock,
       authenticator,
       privateResources: [leaves],
       services: [tokenService(authenticator)],

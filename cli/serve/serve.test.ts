@@ -4,7 +4,7 @@ import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/prom
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../e2e/support/ports.ts";
+import { ownAddress } from "../../e2e/support/addresses.ts";
 import { type RunningSeawall, seawall, startSeawall } from "../testing/run-seawall.ts";
 
 const SHOP = join(import.meta.dirname, "..", "..", "examples", "shop", "manifests");
@@ -18,7 +18,7 @@ describe("seawall serve", () => {
     folder = await mkdtemp(join(tmpdir(), "seawall-serve-"));
     [config, state] = [join(folder, "config"), join(folder, "state")];
     await cp(SHOP, config, { recursive: true });
-    admin = `127.0.0.1:${await freePort()}`;
+    admin = `${ownAddress()}:15014`;
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 

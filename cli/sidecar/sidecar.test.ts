@@ -5,26 +5,30 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readdirSync, readFileSync } from "node:fs";
-import { freePort } from "../../e2e/support/ports.ts";
+import { HOUR, MINUTE } from "../../ca/clock.ts";
+import { until } from "../../e2e/support/eventually.ts";
+import { MovableClock } from "../../e2e/support/movable-clock.ts";
+import { ownAddress } from "../../e2e/support/addresses.ts";
 import { ASK, type Upstream, startUpstream } from "../../e2e/support/upstream.ts";
-import { processesWith, until } from "../testing/processes.ts";
+import { processesWith } from "../testing/processes.ts";
 import { type RunningSeawall, seawall, startSeawall } from "../testing/run-seawall.ts";
 import { startTestControlPlane, type TestControlPlane } from "../testing/test-control-plane.ts";
 import { AdminSocket } from "./admin-socket.ts";
-import { readJoinToken } from "./join-token-file.ts";
 
-const ADDRESS = "127.0.0.1";
+const ADDRESS = ownAddress();
+
+function sum(stats: ReadonlyMap<string, number>): number {
+  return [...stats.values()].reduce((all, value) => all + value, 0);
+}
 
 describe("seawall sidecar", () => {
   let upstream: Upstream;
   let plane: TestControlPlane;
-  let port: number;
-  let outboundPort: number;
+  const [port, outboundPort] = [8080, 15001];
   let work: string;
 
   beforeAll(async () => {
     upstream = await startUpstream();
-    [port, outboundPort] = [await freePort(ADDRESS), await freePort(ADDRESS)];
     plane = await startTestControlPlane({
       inbound: { address: ADDRESS, port },
       upstreamPort: upstream.port,
@@ -83,7 +87,7 @@ describe("seawall sidecar", () => {
     await sidecar.messages.waitFor((line) => line.startsWith("seawall: ready after"));
     expect(processesWith(work).length).toBeGreaterThan(1);
     sidecar.child.kill("SIGKILL");
-    await until(() => processesWith(work).length === 0, "no process is left");
+    await until("no process is left", () => processesWith(work).length === 0);
   });
 
   it("starts Envoy again when it ends by itself", async () => {
@@ -94,7 +98,7 @@ describe("seawall sidecar", () => {
       .filter((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("envoy"));
     process.kill(envoy!, "SIGKILL");
     await sidecar.messages.waitFor((line) => line.includes("Envoy ended by itself (signal 9); starting it again in"));
-    await until(() => sidecar.messages.items.filter((line) => line.startsWith("seawall: ready after")).length === 2, "it is ready again");
+    await until("it is ready again", () => sidecar.messages.items.filter((line) => line.startsWith("seawall: ready after")).length === 2);
     expect((await get("/again")).status).toBe(200);
     sidecar.child.kill("SIGTERM");
     expect(await sidecar.ended).toBe(0);
@@ -105,7 +109,7 @@ describe("seawall sidecar", () => {
     await once(other, "listening");
     const sidecar = start(await plane.writeToken("shop/web"));
     await sidecar.messages.waitFor((line) => line.includes(`inbound/${port} cannot listen on ${ADDRESS}:${port}: another program does`));
-    await until(() => plane.refusedListeners().includes(`inbound/${port}`), "the listener is refused for good");
+    await until("the listener is refused for good", () => plane.refusedListeners().includes(`inbound/${port}`));
     other.close();
     await once(other, "close");
     await sidecar.messages.waitFor((line) => line === `  inbound   ${ADDRESS}:${port}`);
@@ -115,15 +119,22 @@ describe("seawall sidecar", () => {
   });
 
   it("renews its token at half of its life, writes it back, and its stream lives on", async () => {
-    const file = await plane.writeToken("shop/web", 10_000);
+    const clock = new MovableClock();
+    await using own = await startTestControlPlane({ inbound: { address: ADDRESS, port }, upstreamPort: upstream.port, clock });
+    // Half of its life is over, so that it is renewed at once.
+    const file = await own.writeToken("shop/web", 10 * HOUR, 5 * HOUR + MINUTE);
     const first = await readFile(file, "utf8");
-    const before = plane.renewals();
-    const sidecar = start(file);
+    const sidecar = start(file, "--control-plane", `127.0.0.1:${own.port}`, "--ca-file", own.caFile);
     await sidecar.messages.waitFor((line) => line.startsWith("seawall: ready after"));
-    await until(() => plane.renewals() >= before + 2, "the token was renewed twice, past its first life");
-    expect(await readFile(file, "utf8")).not.toBe(first);
-    const connected = await new AdminSocket(join(work, "admin.sock")).stats("^control_plane.connected_state$");
-    expect([...connected.values()]).toEqual([1]);
+    await until("the token was renewed and written back", async () => (await readFile(file, "utf8")) !== first);
+    expect(own.renewals()).toBe(1);
+    const admin = new AdminSocket(join(work, "admin.sock"));
+    await until("Envoy has both tokens", async () => sum(await admin.stats("^sds\\.xds-token\\.update_success$")) === 2);
+    // The first token has run out, and no stream that was opened with the second one stays so long. The second is still good.
+    const moved = clock.now() + 9 * HOUR;
+    clock.move(9.75 * HOUR);
+    await until("Envoy has come back", () => own.opened().some((at) => at > moved));
+    await until("Envoy knows that", async () => sum(await admin.stats("^control_plane.connected_state$")) === 1);
     expect(sidecar.messages.items.filter((line) => line.includes("token"))).toHaveLength(1);
     sidecar.child.kill("SIGTERM");
     expect(await sidecar.ended).toBe(0);
@@ -138,15 +149,13 @@ describe("seawall sidecar", () => {
   });
 
   it("refuses to start with a token that has expired", async () => {
-    const file = await plane.writeToken("shop/web", 1_000);
-    await until(async () => Number(readJoinToken((await readFile(file, "utf8")).trim())?.expiresAt) <= Date.now(), "the token has expired");
+    const file = await plane.writeToken("shop/web", HOUR, 2 * HOUR);
     const { code, messages } = await seawall(["sidecar", "--token-file", file, "--ca-file", plane.caFile]);
     expect([code, messages]).toEqual([1, expect.stringMatching(/expired .* ago\. Make a new one/)]);
   });
 
   it("says what is wrong with the control plane: absent, of another mesh, of another name, without TLS", async () => {
     const token = await plane.writeToken("shop/web");
-    const nobody = await freePort();
     const echo = createServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")).listen(0, "127.0.0.1");
     await once(echo, "listening");
     const plaintext = (echo.address() as { port: number }).port;
@@ -155,7 +164,7 @@ describe("seawall sidecar", () => {
     await copyFile(other.caFile, foreign);
     await other.stop();
     for (const [args, words] of [
-      [["--control-plane", `127.0.0.1:${nobody}`], `127.0.0.1:${nobody} cannot be reached (connection refused)`],
+      [["--control-plane", `${ADDRESS}:9`], `${ADDRESS}:9 cannot be reached (connection refused)`],
       [["--control-plane", `127.0.0.1:${plaintext}`], "answers without TLS"],
       [["--ca-file", foreign], `is not signed by a root in ${foreign}`],
       [["--server-name", "elsewhere.example"], 'is not "elsewhere.example": its certificate is for'],

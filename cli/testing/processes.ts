@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { setTimeout as pause } from "node:timers/promises";
 
 /** `pid command line` of every process but this one whose command line or environment mentions `text`. */
 export function processesWith(text: string): string[] {
@@ -13,13 +12,4 @@ export function processesWith(text: string): string[] {
       return [];
     }
   });
-}
-
-/** Resolves as soon as it holds; rejects after 20 s with `what` should have come true. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`it never came true that ${what}`);
-    await pause(20);
-  }
 }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Collected } from "../../e2e/support/collected.ts";
+import { PATIENCE_MS, within } from "../../e2e/support/eventually.ts";
 import { endWithTests } from "../../e2e/support/endings.ts";
 
 const SEAWALL = join(import.meta.dirname, "..", "seawall.ts");
@@ -12,6 +13,8 @@ export interface SeawallOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly folder?: string;
   readonly input?: string;
+  /** Milliseconds in which it must end. */
+  readonly patienceMs?: number;
 }
 
 export interface SeawallResult {
@@ -24,7 +27,11 @@ export interface SeawallResult {
 export async function seawall(args: readonly string[], options: SeawallOptions = {}): Promise<SeawallResult> {
   const running = startSeawall(args, options);
   if (options.input !== undefined) running.child.stdin?.end(options.input);
-  const code = await running.ended;
+  const words = (): string => running.messages.items.join("\n");
+  const code = await within(`seawall ${args.join(" ")} ends`, running.ended, {
+    context: words,
+    timeoutMs: options.patienceMs ?? PATIENCE_MS,
+  });
   return {
     code,
     output: running.output.items.map((line) => `${line}\n`).join(""),

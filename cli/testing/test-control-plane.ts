@@ -5,10 +5,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CertificateAuthority } from "../../ca/authority.ts";
+import type { Clock } from "../../ca/clock.ts";
 import { createJoinToken, JoinTokenKey } from "../../ca/join-token.ts";
 import { StateFolder } from "../../ca/state-folder.ts";
 import { TokenAuthenticator } from "../../ca/token-authenticator.ts";
 import { endWithTests } from "../../e2e/support/endings.ts";
+import { timeAgo } from "../../e2e/support/movable-clock.ts";
 import { DeltaServer, type GrpcService } from "../../xds-server/delta/delta-server.ts";
 import { encodeResource } from "../../xds-server/delta/encoding.ts";
 import type { EncodedResource } from "../../xds-server/delta/feed.ts";
@@ -26,8 +28,10 @@ export interface TestControlPlane extends AsyncDisposable {
   readonly renewals: () => number;
   /** The listeners that a sidecar refuses for good, after what is refused together was tried apart. */
   refusedListeners(): readonly string[];
-  /** Writes a token for a pod, which need not exist, to a file of its own and returns the path. */
-  writeToken(pod: string, ttlMs?: number): Promise<string>;
+  /** When, by its clock, the streams that are open now were opened. */
+  opened(): readonly number[];
+  /** Writes a token for a pod, which need not exist, to a file of its own and returns the path. It was made so long ago. */
+  writeToken(pod: string, ttlMs?: number, ageMs?: number): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -36,7 +40,10 @@ export async function startTestControlPlane(options: {
   readonly inbound: { readonly address: string; readonly port: number };
   readonly upstreamPort: number;
   readonly outbound?: Readonly<Record<string, number>>;
+  /** By which tokens run out, and the streams that were opened with them. */
+  readonly clock?: Clock;
 }): Promise<TestControlPlane> {
+  const byClock = options.clock === undefined ? {} : { clock: options.clock };
   const folder = await mkdtemp(join(tmpdir(), "seawall-test-"));
   const state = join(folder, "state");
   const stateFolder = StateFolder.open(state, "write");
@@ -46,6 +53,7 @@ export async function startTestControlPlane(options: {
   const issued = authority.issue({ trustDomain: "cluster.local", namespace: "seawall", serviceAccount: "control-plane" }, ["localhost"]);
   const tokens = new TokenAuthenticator({
     key: JoinTokenKey.open(stateFolder),
+    ...byClock,
     findPod: (namespace, pod) => (`${namespace}/${pod}` === "shop/web" ? {} : undefined),
   });
   let renewals = 0;
@@ -54,7 +62,7 @@ export async function startTestControlPlane(options: {
     renewals += 1;
     return fresh;
   });
-  const server = new DeltaServer({ authenticator: tokens, services: [service] });
+  const server = new DeltaServer({ ...byClock, authenticator: tokens, services: [service] });
   server.apply({
     resources: new Map(resources(options).map((resource) => [`${resource.typeUrl} ${resource.name}`, resource])),
     layers: new Map([["web", { key: "web", resources: new Set(resources(options).map(({ typeUrl, name }) => `${typeUrl} ${name}`)) }]]),
@@ -81,9 +89,10 @@ export async function startTestControlPlane(options: {
         .flatMap(({ types }) => types)
         .filter(({ typeUrl, outstandingSince }) => typeUrl === TYPE_URL.listener && outstandingSince === undefined)
         .flatMap(({ rejected }) => rejected),
-    async writeToken(pod, ttlMs = 3_600_000) {
+    opened: () => server.streams().map(({ connectedAt }) => connectedAt),
+    async writeToken(pod, ttlMs = 3_600_000, ageMs = 0) {
       const [namespace = "", name = ""] = pod.split("/");
-      const { token } = await createJoinToken(state, { namespace, pod: name, ttl: ttlMs });
+      const { token } = await createJoinToken(state, { namespace, pod: name, ttl: ttlMs }, { clock: timeAgo(ageMs) });
       const file = join(folder, `token-${++files}`);
       await writeFile(file, token, { mode: 0o600 });
       return file;

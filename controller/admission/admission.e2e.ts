@@ -9,7 +9,7 @@ import { KINDS } from "../../crds/kinds.ts";
 import { type ApiServer, startApiServer } from "../../e2e/cluster/api-server.ts";
 import { clusterProgram } from "../../tools/cluster/fetch-cluster-tools.ts";
 import { Election } from "../cluster-state/testing/election.ts";
-import { until } from "../cluster-state/testing/until.ts";
+import { until } from "../../e2e/support/eventually.ts";
 import { SETTINGS } from "../injector/testing/settings.ts";
 import { connectKubernetes, type KubernetesConnection } from "../kubernetes/connect.ts";
 import { injectRequest } from "./inject-request.ts";
@@ -94,7 +94,7 @@ beforeAll(async () => {
     ...{ api: connection.api, authority, leadership: new Election(true) },
     log: (_level, line) => console.error(line),
   });
-  await until(async () => (await createPod("shop", "trusted")).status === 0);
+  await until("the webhooks are trusted", async () => (await createPod("shop", "trusted")).status === 0);
 });
 afterAll(async () => {
   trust.close();
@@ -230,14 +230,14 @@ describe("the webhooks' trust", () => {
     expect((await createPod("shop", "fails-closed")).stderr).toContain("failed calling webhook");
     await Promise.all([replica(false).looked, replica(false).looked]);
     expect(await bundle()).toBe(authority.trust.pem);
-    await until(async () => (await createPod("shop", "again")).status === 0);
+    await until("the webhooks are trusted again", async () => (await createPod("shop", "again")).status === 0);
   });
 
   it("is brought to a registration that comes later", async () => {
     await kubectl(["delete", injection, "seawall"]);
     await replica(false).looked;
     await kubectl(["create", "-f", "-"], registrations(webhooks.port)[1]);
-    await until(async () => (await bundle()) === authority.trust.pem);
+    await until("the registration has the bundle", async () => (await bundle()) === authority.trust.pem);
   });
 
   it("is changed by the leader alone while the root is rotated, and by nobody who would say the same", async () => {

@@ -8,6 +8,7 @@ import { StateError } from "../../ca/state-error.ts";
 import { FakeClock } from "../../ca/testing/fake-clock.ts";
 import { verdict } from "../../ca/testing/openssl.ts";
 import { type ApiServer, startApiServer } from "../../e2e/cluster/api-server.ts";
+import { eventually, until } from "../../e2e/support/eventually.ts";
 import type { KubernetesApi } from "../kubernetes/api.ts";
 import { connectKubernetes, type KubernetesConnection } from "../kubernetes/connect.ts";
 import { CA_SECRET } from "./ca-secret.ts";
@@ -15,7 +16,6 @@ import { type CaSecretState, type ClusterAuthority, type ClusterAuthorityOptions
 import type { StoredObject } from "./stored-object.ts";
 import { Election } from "./testing/election.ts";
 import { recordingApi } from "./testing/recording-api.ts";
-import { until } from "./testing/until.ts";
 import { trustConfigMap, trustData } from "./trust-config-map.ts";
 
 const WEB = { trustDomain: "cluster.local", namespace: "shop", serviceAccount: "web" };
@@ -157,7 +157,7 @@ describe("replicas of the control plane", () => {
     await server.kill();
     const log: string[] = [];
     const starting = replica(namespace, { log: (_level, line) => log.push(line) });
-    await until(() => log.some((line) => line.includes("waits for the API server")));
+    await until("it says that it waits", () => log.some((line) => line.includes("waits for the API server")));
     await server.start();
     expect((await starting).secretState).toBe("in-use");
   });
@@ -173,9 +173,9 @@ describe("a Secret that is deleted while the control plane runs", () => {
     const leader = await replica(namespace, { leading: true });
     const before = (await secretOf(namespace))!;
     await api.delete({ path: pathOf(namespace) });
-    const after = await until(() => secretOf(namespace));
+    const after = await eventually("the Secret is put back", () => secretOf(namespace));
     expect(after.data).toEqual(before.data);
-    await until(() => leader.states.at(-1) === "in-use" && leader.states.includes("missing"));
+    await until("the leader has seen both", () => leader.states.at(-1) === "in-use" && leader.states.includes("missing"));
     expect(leader.log.filter((line) => line.startsWith("error: ")).join()).toContain(`the Secret ${namespace}/${CA_SECRET} is gone`);
   });
 
@@ -183,11 +183,11 @@ describe("a Secret that is deleted while the control plane runs", () => {
     const namespace = await newNamespace();
     const [one, other] = [await replica(namespace), await replica(namespace)];
     await api.delete({ path: pathOf(namespace) });
-    await until(() => one.secretState === "missing" && other.secretState === "missing");
+    await until("both miss it", () => one.secretState === "missing" && other.secretState === "missing");
     expect(verdict(one.authority.issue(WEB).chainPem, other.authority.trust.pem, "sslclient", Date.now())).toBe("OK");
     expect(await secretOf(namespace)).toBeUndefined();
     other.election.decide(true);
-    await until(() => one.secretState === "in-use");
+    await until("it is put back", () => one.secretState === "in-use");
     expect([one.writes(), other.writes()]).toEqual([[], [`create ${collectionOf(namespace)}`]]);
     expect((await replica(namespace)).authority.trust).toEqual(one.authority.trust);
   });
@@ -202,7 +202,7 @@ describe("a Secret that is deleted while the control plane runs", () => {
     await api.delete({ path: pathOf(namespace) });
     const log: string[] = [];
     const starting = replica(namespace, { log: (_level, line) => log.push(line) });
-    await until(() => log.some((line) => line.includes("waiting for a running control plane")));
+    await until("it says that it waits", () => log.some((line) => line.includes("waiting for a running control plane")));
     running.election.decide(true);
     expect((await starting).authority.trust).toEqual(running.authority.trust);
   });
@@ -273,12 +273,12 @@ describe("a Secret that cannot be used", () => {
     const good = (await secretOf(namespace))!.data!;
     const { trust } = leader.authority;
     await overwrite(namespace, { ...good, "root.pem": base64("nonsense") });
-    await until(() => leader.secretState === "unusable");
+    await until("the Secret is found unusable", () => leader.secretState === "unusable");
     expect(leader.authority.trust).toEqual(trust);
     expect(verdict(leader.authority.issue(WEB).chainPem, trust.pem, "sslserver", Date.now())).toBe("OK");
     expect((await secretOf(namespace))!.data!["root.pem"]).toBe(base64("nonsense"));
     await overwrite(namespace, good);
-    await until(() => leader.secretState === "in-use");
+    await until("the Secret is followed again", () => leader.secretState === "in-use");
   });
 
   it("because it is of another mesh is not taken over by who runs", async () => {
@@ -287,7 +287,7 @@ describe("a Secret that cannot be used", () => {
     await replica(elsewhere);
     const { trust } = leader.authority;
     await overwrite(namespace, (await secretOf(elsewhere))!.data!);
-    await until(() => leader.secretState === "unusable");
+    await until("the Secret is found unusable", () => leader.secretState === "unusable");
     expect(leader.authority.trust).toEqual(trust);
     expect(leader.log.join()).toContain("another mesh identity");
   });
@@ -307,17 +307,15 @@ describe("the intermediate", () => {
     clock.advance(SECOND);
     expect(intermediateOf(leader.authority.issue(WEB))).toBe(before);
     leader.election.decide(true);
-    const after = await until(
-      () => {
-        const now = intermediateOf(follower.authority.issue(WEB));
-        return now !== before && now;
-      },
-      () => clock.advance(SECOND),
-    );
-    await until(
-      () => intermediateOf(leader.authority.issue(WEB)) === after,
-      () => clock.advance(SECOND),
-    );
+    const after = await eventually("the follower issues from another intermediate", () => {
+      clock.advance(SECOND);
+      const now = intermediateOf(follower.authority.issue(WEB));
+      return now === before ? undefined : now;
+    });
+    await until("the leader issues from it too", () => {
+      clock.advance(SECOND);
+      return intermediateOf(leader.authority.issue(WEB)) === after;
+    });
     expect(follower.authority.trust).toEqual(root);
     expect([leader.writes(), follower.writes()]).toEqual([[`replace ${pathOf(namespace)}`], []]);
     expect(new X509Certificate(after).validToDate.getTime()).toBeGreaterThan(new X509Certificate(before).validToDate.getTime());
@@ -330,13 +328,13 @@ describe("the intermediate", () => {
     await replica(elsewhere);
     const foreign = (await secretOf(elsewhere))!.data!;
     await overwrite(namespace, foreign);
-    await until(() => leader.secretState === "unusable");
+    await until("the Secret is found unusable", () => leader.secretState === "unusable");
     clock.skip(leader.authority.renewalDue - clock.now() + DAY);
     leader.election.decide(true);
-    await until(
-      () => leader.log.some((line) => line.includes("could not be brought up to date")),
-      () => clock.advance(SECOND),
-    );
+    await until("the leader gives up", () => {
+      clock.advance(SECOND);
+      return leader.log.some((line) => line.includes("could not be brought up to date"));
+    });
     expect((await secretOf(namespace))!.data).toEqual(foreign);
   });
 

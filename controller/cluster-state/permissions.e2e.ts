@@ -10,7 +10,7 @@ import { ProjectedTokenAuthenticator } from "../token-review/projected-token-aut
 import { CA_SECRET } from "./ca-secret.ts";
 import { openClusterAuthority } from "./cluster-authority.ts";
 import { Election } from "./testing/election.ts";
-import { until } from "./testing/until.ts";
+import { until } from "../../e2e/support/eventually.ts";
 import { TRUST_CONFIG_MAP } from "./trust-config-map.ts";
 import { TrustDistribution } from "./trust-distribution.ts";
 
@@ -103,16 +103,16 @@ it("a control plane with no more rights than these makes its Secret and puts it 
   namespaceLabels.markSynced();
   pods.markSynced();
   graph.tick();
-  await until(() => there(inShop));
+  await until("the bundle is there", () => there(inShop));
   await admin.patch({ path: inShop }, "application/merge-patch+json", { data: { "ca.pem": "wrong" } });
-  await until(async () => JSON.stringify(await admin.get({ path: inShop })).includes("BEGIN CERTIFICATE"));
+  await until("the bundle is restored", async () => JSON.stringify(await admin.get({ path: inShop })).includes("BEGIN CERTIFICATE"));
   namespaceLabels.set("shop", {});
   graph.tick();
-  await until(async () => !(await there(inShop)));
+  await until("the bundle is gone", async () => !(await there(inShop)));
 
   const secret = `/api/v1/namespaces/${HOME}/secrets/${CA_SECRET}`;
   await admin.delete({ path: secret });
-  await until(() => there(secret));
+  await until("the Secret is put back", () => there(secret));
 
   await admin.create(
     { path: "/api/v1/namespaces/shop/serviceaccounts" },

@@ -3,13 +3,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { CertificateAuthority } from "../../ca/authority.ts";
 import { StateParts } from "../../ca/state-parts.ts";
 import { type ApiServer, startApiServer } from "../../e2e/cluster/api-server.ts";
+import { eventually, until } from "../../e2e/support/eventually.ts";
 import type { Source } from "../collections/collection.ts";
 import { Graph } from "../collections/graph.ts";
 import type { KubernetesApi } from "../kubernetes/api.ts";
 import { connectKubernetes, type KubernetesConnection } from "../kubernetes/connect.ts";
 import type { StoredObject } from "./stored-object.ts";
 import { Election } from "./testing/election.ts";
-import { until } from "./testing/until.ts";
 import { TRUST_CONFIG_MAP } from "./trust-config-map.ts";
 import { TrustDistribution } from "./trust-distribution.ts";
 
@@ -85,9 +85,9 @@ function bundleIn(namespace: string): Promise<StoredObject | undefined> {
 }
 
 function trusted(namespace: string): Promise<StoredObject> {
-  return until(async () => {
+  return eventually(`${namespace} has the bundle`, async () => {
     const bundle = await bundleIn(namespace);
-    return bundle?.data?.["ca.pem"] === authority.trust.pem && bundle;
+    return bundle?.data?.["ca.pem"] === authority.trust.pem ? bundle : undefined;
   });
 }
 
@@ -111,7 +111,7 @@ describe("the trust bundle", () => {
     await trusted(shop);
     labels.set(shop, {});
     graph.tick();
-    await until(async () => (await bundleIn(shop)) === undefined);
+    await until("the bundle is gone", async () => (await bundleIn(shop)) === undefined);
     await trusted(home);
   });
 
@@ -128,7 +128,7 @@ describe("the trust bundle", () => {
         { path: pathOf(shop) },
         { apiVersion: "v1", kind: "ConfigMap", metadata: { name: TRUST_CONFIG_MAP, namespace: shop, labels: kept }, data },
       );
-      await until(async () => JSON.stringify((await bundleIn(shop))?.data) === JSON.stringify(restored.data));
+      await until("the bundle is restored", async () => JSON.stringify((await bundleIn(shop))?.data) === JSON.stringify(restored.data));
     }
   });
 
@@ -157,7 +157,7 @@ describe("the trust bundle", () => {
     expect(await bundleIn(unlabelled)).toBeDefined();
     election.decide(true);
     await trusted(changed);
-    await until(async () => (await bundleIn(unlabelled)) === undefined);
+    await until("the bundle is gone", async () => (await bundleIn(unlabelled)) === undefined);
     expect(log).toEqual([]);
   });
 
@@ -172,12 +172,12 @@ describe("the trust bundle", () => {
       ...{ api, namespace: home, namespaceLabels: unseen, authority, leadership: election },
       log: (_level, line) => log.push(line),
     });
-    await until(() => distribution.synced);
+    await until("the ConfigMaps are known", () => distribution.synced);
     expect((await bundleIn(shop))!.metadata.uid).toBe(metadata.uid);
     unseen.set(shop, {});
     unseen.markSynced();
     fresh.tick();
-    await until(async () => (await bundleIn(shop)) === undefined);
+    await until("the bundle is gone", async () => (await bundleIn(shop)) === undefined);
   });
 });
 
@@ -187,13 +187,13 @@ describe("a ConfigMap of the same name", () => {
     const theirs = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: TRUST_CONFIG_MAP, namespace: shop }, data: { mine: "1" } };
     await api.create({ path: `/api/v1/namespaces/${shop}/configmaps` }, theirs);
     see();
-    await until(() => foreign === 1);
+    await until("the ConfigMap is found foreign", () => foreign === 1);
     await trusted(home);
     expect((await bundleIn(shop))!.data).toEqual({ mine: "1" });
     expect(log.filter((line) => line.includes(shop) && line.includes("was not made by Seawall"))).toHaveLength(1);
     labels.set(shop, {});
     graph.tick();
-    await until(() => foreign === 0);
+    await until("the ConfigMap matters no more", () => foreign === 0);
     expect((await bundleIn(shop))!.data).toEqual({ mine: "1" });
     labels.set(shop, INJECTED);
     graph.tick();
@@ -226,7 +226,7 @@ describe("the API server", () => {
     const later = `shop-${++namespaces}`;
     labels.set(later, INJECTED);
     graph.tick();
-    await until(() => log.length > 0);
+    await until("the outage is told of", () => log.length > 0);
     await server.start();
     await api.create({ path: "/api/v1/namespaces" }, { apiVersion: "v1", kind: "Namespace", metadata: { name: later } });
     await trusted(shop);

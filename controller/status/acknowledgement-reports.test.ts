@@ -1,6 +1,7 @@
 /** Reports from a replica to the leader, over a real connection. */
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { Client, type ClientWritableStream, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { until } from "../../e2e/support/eventually.ts";
 import { TestServer } from "../../xds-server/delta/testing/test-server.ts";
 import { FakeClock } from "../../xds-server/delta/testing/fake-clock.ts";
 import { AcknowledgementLedger } from "./acknowledgement-ledger.ts";
@@ -43,10 +44,6 @@ function reporter(ledger: AcknowledgementLedger): AcknowledgementReporter {
   return made;
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
 /** Sends these bytes; resolves with the status of the call. */
 function send(port: number, bytes: string, token = "own"): Promise<number> {
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
@@ -73,14 +70,14 @@ describe("a replica's reports", () => {
     for (let pod = 0; pod < 12_000; pod++) own.record("AccessPolicy/shop/reads", `pod-${pod}`, "1 web");
     own.recordRejection("pod-x", "no such filter");
     reporter(own).reportTo({ host: "127.0.0.1", port });
-    await until(() => [...ledger.acknowledgements()].length === 12_000);
+    await until("the leader knows all of them", () => [...ledger.acknowledgements()].length === 12_000);
     expect(ledger.rejectionOf("pod-x")).toBe("no such filter");
     own.record("AccessPolicy/shop/reads", "pod-7", undefined);
     own.record("AccessPolicy/shop/reads", "pod-8", "2 web");
-    await until(() => ledger.stateOf("AccessPolicy/shop/reads", "pod-8") === "2 web");
+    await until("the leader is told of pod-8", () => ledger.stateOf("AccessPolicy/shop/reads", "pod-8") === "2 web");
     expect(ledger.stateOf("AccessPolicy/shop/reads", "pod-7")).toBeUndefined();
     own.record("AccessPolicy/shop/reads", "pod-x", "2 web");
-    await until(() => ledger.rejectionOf("pod-x") === undefined);
+    await until("the rejection is taken back", () => ledger.rejectionOf("pod-x") === undefined);
   });
 
   it("say nothing of a sidecar that has gone elsewhere", async () => {
@@ -91,7 +88,7 @@ describe("a replica's reports", () => {
     own.record("AccessPolicy/shop/reads", "here", "1 web");
     reporter(own).reportTo({ host: "127.0.0.1", port });
     own.forgetPod("gone");
-    await until(() => ledger.stateOf("AccessPolicy/shop/reads", "here") === "1 web");
+    await until("the leader is told of here", () => ledger.stateOf("AccessPolicy/shop/reads", "here") === "1 web");
     expect(ledger.stateOf("AccessPolicy/shop/reads", "gone")).toBe("2 web");
   });
 
@@ -102,16 +99,16 @@ describe("a replica's reports", () => {
     const first = await leader(clock);
     const reports = reporter(own);
     reports.reportTo({ host: "127.0.0.1", port: first.port });
-    await until(() => first.ledger.stateOf("AccessPolicy/shop/reads", "pod") !== undefined);
+    await until("the leader is told of pod", () => first.ledger.stateOf("AccessPolicy/shop/reads", "pod") !== undefined);
     first.ledger.record("AccessPolicy/shop/reads", "pod", undefined);
     clock.advance(MINUTE - 1);
     expect(clock.pending).toBe(1);
     clock.advance(1);
-    await until(() => first.ledger.stateOf("AccessPolicy/shop/reads", "pod") !== undefined);
+    await until("the leader is told of pod", () => first.ledger.stateOf("AccessPolicy/shop/reads", "pod") !== undefined);
     first.service.takeReports(undefined);
     const second = await leader();
     reports.reportTo({ host: "127.0.0.1", port: second.port });
-    await until(() => second.ledger.stateOf("AccessPolicy/shop/reads", "pod") !== undefined);
+    await until("the leader is told of pod", () => second.ledger.stateOf("AccessPolicy/shop/reads", "pod") !== undefined);
   });
 
   it("are taken from nobody else, in no other shape, and by no replica that does not lead", async () => {

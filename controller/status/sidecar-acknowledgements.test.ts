@@ -1,5 +1,6 @@
 /** A real delta server, fed by a real mesh, and scripted sidecars. */
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { until } from "../../e2e/support/eventually.ts";
 import { feedXds } from "../xds-feed.ts";
 import { TestServer } from "../../xds-server/delta/testing/test-server.ts";
 import { type PolicyCoverage, policyCoverage } from "./policy-coverage.ts";
@@ -52,10 +53,10 @@ async function connect(name: string, answer: "accept" | "hold" = "accept", uid =
   return sidecar;
 }
 
-async function webIsDone(): Promise<void> {
-  while ((server.server.progress("shop/web-1")?.ackedThrough ?? 0) < server.server.sequence) {
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+/** Resolves when the pod's sidecar has answered everything. */
+async function isDone(name: string): Promise<void> {
+  const answered = (): number => server.server.progress(`shop/${name}`)?.ackedThrough ?? 0;
+  await until(`${name} has answered everything`, () => answered() >= server.server.sequence);
 }
 
 describe("what sidecars acknowledge", () => {
@@ -67,7 +68,7 @@ describe("what sidecars acknowledge", () => {
     mesh.graph.tick();
     // The other sidecar has answered everything by now; this one has not.
     await connect("web-1");
-    await webIsDone();
+    await isDone("web-1");
     expect(ledger.events).not.toContain("uid-of-orders-1 runs reads 2");
     sidecar.accept();
     await ledger.heard("uid-of-orders-1 runs reads 2");
@@ -100,7 +101,7 @@ describe("what sidecars acknowledge", () => {
     await connect("orders-1");
     const caller = await connect("web-1");
     await ledger.heard("uid-of-orders-1 runs reads 1");
-    await webIsDone();
+    await isDone("web-1");
     caller.hold();
     for (const [generation, from] of [
       [2, "somebody-else"],
@@ -108,9 +109,7 @@ describe("what sidecars acknowledge", () => {
     ] as const) {
       mesh.set(allow("reads", "orders", from, generation));
       mesh.graph.tick();
-      while ((server.server.progress("shop/orders-1")?.ackedThrough ?? 0) < server.server.sequence) {
-        await new Promise((resolve) => setImmediate(resolve));
-      }
+      await isDone("orders-1");
       await new Promise((resolve) => setImmediate(resolve));
       expect(ledger.events).toEqual([]);
       if (generation === 2) caller.accept();
@@ -183,7 +182,7 @@ describe("what sidecars acknowledge", () => {
     const sidecar = await connect("orders-1");
     await ledger.heard("uid-of-orders-1 runs reads 1");
     sidecar.close();
-    while (acknowledgements.ledger.speaksOf("uid-of-orders-1")) await new Promise((resolve) => setImmediate(resolve));
+    await until("the sidecar is forgotten", () => !acknowledgements.ledger.speaksOf("uid-of-orders-1"));
     expect(ledger.events).not.toContain("uid-of-orders-1 must show reads");
   });
 });

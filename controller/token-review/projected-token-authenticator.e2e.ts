@@ -8,7 +8,7 @@ import { AuthenticationUnavailable } from "../../xds-server/delta/feed.ts";
 import { TYPE_URL } from "../../xds-server/delta/resource-types.ts";
 import { resource } from "../../xds-server/delta/testing/test-feed.ts";
 import { TestServer } from "../../xds-server/delta/testing/test-server.ts";
-import { until } from "../cluster-state/testing/until.ts";
+import { until } from "../../e2e/support/eventually.ts";
 import { ProjectedTokenAuthenticator, type TokenVerification } from "./projected-token-authenticator.ts";
 import type { SidecarTokenErrorCode } from "./sidecar-token-error.ts";
 import { foreignKey, TokenCluster } from "./testing/token-cluster.ts";
@@ -135,7 +135,7 @@ describe.each(KINDS)("with the verification %s a sidecar", (kind) => {
     const clock = new FakeClock(Date.now());
     const guard = authenticator(kind, { patience: MINUTE, clock });
     const coming = guard.authenticate(await cluster.token(pod.name, pod));
-    await until(() => clock.timers > 0);
+    await until("the sidecar waits for its pod", () => clock.timers > 0);
     cluster.see({ ...pod, uid: "its predecessor's" });
     cluster.see(pod);
     expect(await coming).toMatchObject({ uid: pod.uid });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import { ownAddress } from "./testing/addresses.ts";
+import { ownAddress } from "../support/addresses.ts";
 import { type CallAnswer, type RunningMesh, startMesh } from "./testing/running-mesh.ts";
 import { type TokenIssuer, tokenIssuer } from "./testing/token-issuer.ts";
 

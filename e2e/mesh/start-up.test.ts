@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { seawall } from "../../cli/testing/run-seawall.ts";
 import { startControlPlane } from "../../controller/main.ts";
-import { ownAddress } from "./testing/addresses.ts";
+import { ownAddress } from "../support/addresses.ts";
 import { ADMIN_PORT, XDS_PORT } from "./testing/control-plane.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "seawall-start-"));

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { startTcpEcho } from "../support/tcp-echo.ts";
 import { TCP_PORT } from "./testing/application.ts";
-import { eventually } from "./testing/eventually.ts";
+import { eventually } from "../support/eventually.ts";
 import { type RunningMesh, startMesh } from "./testing/running-mesh.ts";
 import { TcpConversation } from "./testing/tcp-conversation.ts";
 

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { HOUR, MINUTE } from "../../ca/clock.ts";
 import { createJoinToken } from "../../ca/join-token.ts";
 import { seawall, startSeawall } from "../../cli/testing/run-seawall.ts";
 import type { RunningEnvoy } from "../support/envoy.ts";
+import { eventually, until } from "../support/eventually.ts";
+import { MovableClock, timeAgo } from "../support/movable-clock.ts";
 import { XDS_PORT } from "./testing/control-plane.ts";
-import { eventually } from "./testing/eventually.ts";
 import { type RunningMesh, startMesh } from "./testing/running-mesh.ts";
 
 const FILES = {
@@ -25,17 +27,19 @@ spec:
 `,
 };
 
+const clock = new MovableClock();
 let shop: RunningMesh<"web" | "orders" | "batch" | "stolen">;
 
 beforeAll(async () => {
   const later = { sidecar: "later" } as const;
-  shop = await startMesh({ applications: { web: later, orders: {}, batch: later, stolen: later }, files: FILES });
+  shop = await startMesh({ applications: { web: later, orders: {}, batch: later, stolen: later }, files: FILES, tokenClock: clock });
 });
 
 afterAll(() => shop.stop());
 
-const token = (pod: string, ttl: number): ReturnType<typeof createJoinToken> =>
-  createJoinToken(shop.stateFolder, { namespace: "shop", pod, ttl });
+/** A token that was made so long ago. */
+const token = (pod: string, ttl: number, age = 0): ReturnType<typeof createJoinToken> =>
+  createJoinToken(shop.stateFolder, { namespace: "shop", pod, ttl }, { clock: timeAgo(age) });
 
 const sidecarOptions = (file: string): string[] => [
   ...["sidecar", "--token-file", file, "--control-plane", `${shop.address}:${XDS_PORT}`],
@@ -53,7 +57,7 @@ function tokenFile(name: string, content: string): string {
 
 describe("a join token", () => {
   it("gets its own pod's configuration, whatever its bearer says it is", async () => {
-    const { token: stolen } = await token("stolen", 3_600_000);
+    const { token: stolen } = await token("stolen", HOUR);
     const envoy = await shop.startSidecarWith(stolen, "shop/orders");
     await envoy.waitReady();
     expect(await envoy.admin("/certs")).toContain("spiffe://shop.example/ns/shop/sa/stolen");
@@ -70,18 +74,17 @@ describe("a join token", () => {
   });
 
   it("of a pod that does not exist is refused in words", async () => {
-    const { token: foreign } = await token("nonesuch", 3_600_000);
+    const { token: foreign } = await token("nonesuch", HOUR);
     const envoy = await shop.startSidecarWith(foreign, "shop/orders");
-    await eventually("Envoy is told", () => (words(envoy).includes("there is no pod shop/nonesuch") ? true : undefined));
+    await until("Envoy is told", () => words(envoy).includes("there is no pod shop/nonesuch"));
     expect(await envoy.admin("/listeners")).toBe("");
     await envoy.stop();
   });
 
   it("that has expired is refused in words, by the sidecar before it starts and by the control plane", async () => {
-    const { token: old, expiresAt } = await token("stolen", 1_000);
-    await eventually("the token expires", () => (Date.now() > expiresAt ? true : undefined));
+    const { token: old } = await token("stolen", HOUR, 2 * HOUR);
     const envoy = await shop.startSidecarWith(old, "shop/stolen");
-    await eventually("Envoy is told", () => (words(envoy).includes("the join token expired on ") ? true : undefined));
+    await until("Envoy is told", () => words(envoy).includes("the join token expired on "));
     expect(await envoy.admin("/listeners")).toBe("");
     expect(await envoy.admin("/certs")).not.toContain("sa/stolen");
     await envoy.stop();
@@ -91,41 +94,17 @@ describe("a join token", () => {
   });
 
   it("made by another control plane is refused in words", async () => {
-    const [header = "", payload = "", signature = ""] = (await token("stolen", 3_600_000)).token.split(".");
+    const [header = "", payload = "", signature = ""] = (await token("stolen", HOUR)).token.split(".");
     const bent = signature.startsWith("A") ? `B${signature.slice(1)}` : `A${signature.slice(1)}`;
     const envoy = await shop.startSidecarWith(`${header}.${payload}.${bent}`, "shop/stolen");
-    await eventually("Envoy is told", () => (words(envoy).includes("not signed by this control plane") ? true : undefined));
+    await until("Envoy is told", () => words(envoy).includes("not signed by this control plane"));
     await envoy.stop();
   });
 });
 
 describe("seawall sidecar", () => {
-  it("renews its token at half its life, and what is open outlives the first token", async () => {
-    const { token: first, expiresAt } = await token("web", 12_000);
-    const file = tokenFile("web", first);
-    const sidecar = startSeawall(sidecarOptions(file));
-    await sidecar.messages.waitFor((line) => line.includes("ready after"));
-    using stream = await shop.stream("web", "orders");
-    const tokens = new Set([first]);
-    await eventually("the token was renewed, and the first has expired", async () => {
-      tokens.add(readFileSync(file, "utf8").trim());
-      expect((await shop.call("web", "orders")).status).toBe(200);
-      return tokens.size >= 2 && Date.now() > expiresAt ? true : undefined;
-    });
-    expect(statSync(file).mode & 0o777).toBe(0o600);
-    await stream.flows();
-    // The control plane ended the stream before the token's end; the sidecar came back with the new one.
-    const reconnected = await eventually("it is connected", async () => {
-      const status = (await shop.sidecars()).find(({ subscriber }) => subscriber === "shop/web");
-      return status?.synced === true ? status : undefined;
-    });
-    expect(reconnected.stream!.connectedAt).toBeGreaterThan(0);
-    sidecar.child.kill("SIGTERM");
-    expect(await sidecar.ended).toBe(0);
-  });
-
   it("writes the access log as JSON on its stdout, and everything else on stderr", async () => {
-    const { token: fresh } = await token("batch", 3_600_000);
+    const { token: fresh } = await token("batch", HOUR);
     const sidecar = startSeawall(sidecarOptions(tokenFile("batch", fresh)));
     await sidecar.messages.waitFor((line) => line.includes("ready after"));
     const { requestId, status } = await shop.call("batch", "orders");
@@ -133,6 +112,29 @@ describe("seawall sidecar", () => {
     const line = await sidecar.output.waitFor((text) => text.includes(requestId));
     expect(JSON.parse(line)).toMatchObject({ direction: "outbound", workload: "shop/batch", verdict: "allowed" });
     for (const text of sidecar.output.items) expect(() => JSON.parse(text) as unknown).not.toThrow();
+    sidecar.child.kill("SIGTERM");
+    expect(await sidecar.ended).toBe(0);
+  });
+
+  it("renews its token at half its life, and what is open outlives the first token", async () => {
+    // Half of its life is over, so that it is renewed at once.
+    const { token: first } = await token("web", 10 * HOUR, 5 * HOUR + MINUTE);
+    const file = tokenFile("web", first);
+    const sidecar = startSeawall(sidecarOptions(file));
+    await sidecar.messages.waitFor((line) => line.includes("ready after"));
+    using stream = await shop.stream("web", "orders");
+    await until("the token was renewed", () => readFileSync(file, "utf8").trim() !== first);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    // The first token has run out, and no stream that was opened with the second one stays so long. The second is still good.
+    const moved = clock.now() + 9 * HOUR;
+    clock.move(9.75 * HOUR);
+    const reconnected = await eventually("it has come back", async () => {
+      const status = (await shop.sidecars()).find(({ subscriber }) => subscriber === "shop/web");
+      return status?.synced === true && status.stream!.connectedAt > moved ? status : undefined;
+    });
+    expect(reconnected.connected).toBe(true);
+    await stream.flows();
+    expect((await shop.call("web", "orders")).status).toBe(200);
     sidecar.child.kill("SIGTERM");
     expect(await sidecar.ended).toBe(0);
   });

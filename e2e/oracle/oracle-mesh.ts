@@ -27,6 +27,7 @@ import { KINDS } from "../../crds/kinds.ts";
 import { DeltaServer } from "../../xds-server/delta/delta-server.ts";
 import type { EncodedResource } from "../../xds-server/delta/feed.ts";
 import { endWithTests } from "../support/endings.ts";
+import { PATIENCE_MS } from "../support/eventually.ts";
 import { ISSUERS, NAMESPACE, TRUST_DOMAIN } from "./cast.ts";
 import type { TokenMint } from "./token-presentation.ts";
 import { isMeantToBeBroken, keysUri, manifestsOf, type OracleWorld } from "./world.ts";
@@ -144,7 +145,7 @@ export class OracleMesh {
       if (this.nacks.length > 0) done.reject(new Error(`Envoy refuses the configuration: ${this.nacks.splice(0).join("; ")}`));
       else if (isDone()) done.resolve(undefined);
     };
-    const timer = setTimeout(() => done.reject(new Error(`not acknowledged: ${JSON.stringify(this.server.streams())}`)), 20_000);
+    const timer = setTimeout(() => done.reject(new Error(`not acknowledged: ${JSON.stringify(this.server.streams())}`)), PATIENCE_MS);
     this.#waiting.add(check);
     check();
     await done.promise.finally(() => {

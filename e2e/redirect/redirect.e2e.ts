@@ -5,7 +5,7 @@ import { APPLICATION } from "./pod-request.ts";
 import { endpointSlices, type ServicePlan, serviceObject } from "./cluster-objects.ts";
 import { SIDECAR_PORTS } from "../../xds-server/envoy/sidecar-ports.ts";
 import type { HttpAnswer } from "../support/http-client.ts";
-import { eventually } from "../mesh/testing/eventually.ts";
+import { eventually } from "../support/eventually.ts";
 import { RedirectedMesh } from "./redirected-mesh.ts";
 
 const ORDERS = { ipv4: "198.19.0.10", ipv6: "fd00:198:19::10" } as const;

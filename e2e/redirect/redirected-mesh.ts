@@ -32,7 +32,7 @@ import {
 import { SIDECAR_PORTS, SIDECAR_UID } from "../../xds-server/envoy/sidecar-ports.ts";
 import { envoyJson } from "../../xds-server/envoy/yaml.ts";
 import { BootstrapSchema } from "../../xds-server/gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
-import { eventually } from "../mesh/testing/eventually.ts";
+import { eventually } from "../support/eventually.ts";
 import { Collected } from "../support/collected.ts";
 import { endWithTests } from "../support/endings.ts";
 import type { HttpAnswer } from "../support/http-client.ts";

@@ -1,3 +1,5 @@
+import { PATIENCE_MS } from "./eventually.ts";
+
 /** Things that arrive over time (log lines, requests), kept in order, that a test can wait on. */
 export class Collected<T> {
   readonly #items: T[] = [];
@@ -23,7 +25,7 @@ export class Collected<T> {
   }
 
   /** The first item, past or future, for which `predicate` holds. Rejects after `timeoutMs`. */
-  async waitFor(predicate: (item: T) => boolean, timeoutMs = 15_000): Promise<T> {
+  async waitFor(predicate: (item: T) => boolean, timeoutMs = PATIENCE_MS): Promise<T> {
     const past = this.#items.find(predicate);
     if (past !== undefined) return past;
     const { promise, resolve, reject } = Promise.withResolvers<T>();
@@ -48,7 +50,7 @@ export class Collected<T> {
   }
 
   /** Resolves with the items as soon as there are `count` of them. */
-  async waitForCount(count: number, timeoutMs = 15_000): Promise<readonly T[]> {
+  async waitForCount(count: number, timeoutMs = PATIENCE_MS): Promise<readonly T[]> {
     if (this.#items.length < count) await this.waitFor(() => this.#items.length >= count, timeoutMs);
     return this.#items;
   }

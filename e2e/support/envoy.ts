@@ -12,6 +12,7 @@ import { envoyPath } from "../../tools/fetch-envoy.ts";
 import { SIDECAR_RUNTIME } from "../../xds-server/envoy/runtime.ts";
 import { Collected } from "./collected.ts";
 import { endWithTests } from "./endings.ts";
+import { PATIENCE_MS } from "./eventually.ts";
 
 export interface EnvoyOptions {
   /** A bootstrap, as an object or as YAML text. Where it has no `admin`, one is added on 127.0.0.1. Listeners may use port 0. */
@@ -45,8 +46,6 @@ export interface RunningEnvoy extends AsyncDisposable {
   /** Ends the process and waits for its end. Harmless the second time. */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
-
-const STARTUP_MS = 30_000;
 
 /** Starts Envoy and waits for its admin port. Throws with Envoy's own words when it does not come up. */
 export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
@@ -128,12 +127,12 @@ class EnvoyProcess implements RunningEnvoy {
   }
 
   async findAdmin(file: string): Promise<void> {
-    this.#admin = await this.#poll("opened no admin port", STARTUP_MS, async () => {
+    this.#admin = await this.#poll("opened no admin port", PATIENCE_MS, async () => {
       const text = existsSync(file) ? await readFile(file, "utf8") : "";
       return text === "" ? undefined : text;
     });
     // The port is bound before the configuration is read; it answers only when the configuration was accepted.
-    await this.#poll("did not accept its configuration", STARTUP_MS, () =>
+    await this.#poll("did not accept its configuration", PATIENCE_MS, () =>
       this.admin("/server_info").then(
         () => true,
         () => undefined,
@@ -141,7 +140,7 @@ class EnvoyProcess implements RunningEnvoy {
     );
   }
 
-  async waitReady(timeoutMs = STARTUP_MS): Promise<void> {
+  async waitReady(timeoutMs = PATIENCE_MS): Promise<void> {
     await this.#poll("did not become ready", timeoutMs, async () => {
       const answer = await fetch(`http://${this.#admin}/ready`);
       await answer.text();
@@ -149,7 +148,7 @@ class EnvoyProcess implements RunningEnvoy {
     });
   }
 
-  async listenerPort(name: string, timeoutMs = STARTUP_MS): Promise<number> {
+  async listenerPort(name: string, timeoutMs = PATIENCE_MS): Promise<number> {
     return this.#poll(`has no listener ${name}`, timeoutMs, async () => {
       const { listener_statuses: listeners = [] } = JSON.parse(await this.admin("/listeners?format=json")) as ListenersAnswer;
       const port = listeners.find((listener) => listener.name === name)?.local_address.socket_address?.port_value;
@@ -163,7 +162,7 @@ class EnvoyProcess implements RunningEnvoy {
     return new Map(stats.flatMap(({ name, value }) => (name !== undefined && typeof value === "number" ? [[name, value]] : [])));
   }
 
-  async waitForStats(filter: string, predicate: (stats: ReadonlyMap<string, number>) => boolean, timeoutMs = 15_000): Promise<void> {
+  async waitForStats(filter: string, predicate: (stats: ReadonlyMap<string, number>) => boolean, timeoutMs = PATIENCE_MS): Promise<void> {
     await this.#poll(`did not reach the awaited stats of ${filter}`, timeoutMs, async () =>
       predicate(await this.stats(filter)) ? true : undefined,
     );

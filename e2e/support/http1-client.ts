@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { within } from "./eventually.ts";
 import { connectTo, type HeaderLine, type HostileRequest, type HttpAnswer, NO_ANSWER, type Server } from "./http-client.ts";
 
 /**
@@ -98,7 +99,8 @@ class Connection {
     };
     this.#socket.write(bytes);
     if (this.#ended) this.#onProgress();
-    return promise;
+    const what = `the server answers ${bytes.toString().split("\r\n", 1)[0] ?? ""}`;
+    return within(what, promise, { context: () => `so far: ${this.#received.toString()}` });
   }
 
   close(): void {

@@ -1,3 +1,4 @@
+import { within } from "../../../e2e/support/eventually.ts";
 import type { AcknowledgementLedger } from "../acknowledgement-ledger.ts";
 
 /** What a ledger was told, in order and in words, and how to wait for it. */
@@ -23,7 +24,8 @@ export class RecordedLedger {
         this.events.splice(0, index + 1);
         return;
       }
-      await new Promise<void>((resolve) => this.#waiting.add(resolve));
+      const next = new Promise<void>((resolve) => this.#waiting.add(resolve));
+      await within(`the ledger is told "${event}"`, next, { context: () => this.events.join("\n") });
     }
   }
 

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { seawallServe } from "./serve-process.ts";
+import type { Clock } from "../../../ca/clock.ts";
 import { startControlPlane } from "../../../controller/main.ts";
 
 export interface ControlPlaneSettings {
@@ -9,6 +10,8 @@ export interface ControlPlaneSettings {
   readonly stateFolder: string;
   readonly address: string;
   readonly leafLifetimeMs?: number;
+  /** Of a control plane in this process. */
+  readonly tokenClock?: Clock;
   readonly kind: "in-process" | "child-process";
 }
 
@@ -34,6 +37,7 @@ export async function runControlPlane(settings: ControlPlaneSettings): Promise<R
     admin: { host: settings.address, port: ADMIN_PORT },
     insecureXds: false,
     ...(settings.leafLifetimeMs === undefined ? {} : { leafLifetimeMs: settings.leafLifetimeMs }),
+    ...(settings.tokenClock === undefined ? {} : { tokenClock: settings.tokenClock }),
     log: (level, message) => void lines.push(`${level} ${message}`),
   });
   return {

@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Clock } from "../../../ca/clock.ts";
 import { createJoinToken } from "../../../ca/join-token.ts";
 import type { SidecarStatus } from "../../../controller/admin/sidecars.ts";
 import type { PolicyStatus } from "../../../controller/status/policy-status.ts";
@@ -19,10 +20,10 @@ import type { HeaderLine, HttpAnswer } from "../../support/http-client.ts";
 import { Http1Client } from "../../support/http1-client.ts";
 import { startTcpEcho } from "../../support/tcp-echo.ts";
 import { ASK, startUpstream } from "../../support/upstream.ts";
-import { ownAddress } from "./addresses.ts";
+import { ownAddress } from "../../support/addresses.ts";
 import { type Application, type ApplicationPlan, applicationYaml, documents, HTTP_PORT, PROXY_PORT, TCP_PORT } from "./application.ts";
 import { ADMIN_PORT, type RunningControlPlane, runControlPlane, trustFile, XDS_PORT } from "./control-plane.ts";
-import { eventually } from "./eventually.ts";
+import { eventually } from "../../support/eventually.ts";
 import { TcpConversation } from "./tcp-conversation.ts";
 
 export interface MeshPlan<Name extends string> {
@@ -30,6 +31,8 @@ export interface MeshPlan<Name extends string> {
   /** File names and what is in them. The applications' own objects are beside them. */
   readonly files: Readonly<Record<string, string>>;
   readonly leafLifetimeMs?: number;
+  /** By which the control plane in this process judges tokens. */
+  readonly tokenClock?: Clock;
   /** Where the control plane runs. Default `in-process`. */
   readonly controlPlane?: "in-process" | "child-process";
 }
@@ -100,11 +103,12 @@ export class RunningMesh<Name extends string> {
   // ---- The control plane ----
 
   async startControlPlane(): Promise<void> {
-    const { leafLifetimeMs, controlPlane: kind = "in-process" } = this.#plan;
+    const { leafLifetimeMs, tokenClock, controlPlane: kind = "in-process" } = this.#plan;
     const { configFolder, stateFolder, address } = this;
     this.#controlPlane = await runControlPlane({
       ...{ configFolder, stateFolder, address, kind },
       ...(leafLifetimeMs === undefined ? {} : { leafLifetimeMs }),
+      ...(tokenClock === undefined ? {} : { tokenClock }),
     });
   }
 

@@ -1,5 +1,5 @@
 import { startSeawall } from "../../../cli/testing/run-seawall.ts";
-import { eventually } from "./eventually.ts";
+import { eventually } from "../../support/eventually.ts";
 import type { ControlPlaneSettings, RunningControlPlane } from "./control-plane.ts";
 
 /** `seawall serve` as a process. Resolves when its admin port says that it is ready. */

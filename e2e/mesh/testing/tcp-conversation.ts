@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { within } from "../../support/eventually.ts";
 import { Collected } from "../../support/collected.ts";
 
 /** A TCP connection as a test sees it: what came, whether it is over. */
@@ -51,7 +52,7 @@ export class TcpConversation implements Disposable {
 
   /** Resolves with all that came, when the other side has closed the connection. */
   async closed(): Promise<string> {
-    await this.#closed;
+    await within("the other side closes the connection", this.#closed, { context: () => this.#received });
     return this.received;
   }
 

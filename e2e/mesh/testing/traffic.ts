@@ -1,5 +1,5 @@
 import type { CallAnswer } from "./running-mesh.ts";
-import { eventually } from "./eventually.ts";
+import { eventually } from "../../support/eventually.ts";
 
 /** Calls that go on, one after the other, until they are stopped. */
 export class Traffic implements Disposable {

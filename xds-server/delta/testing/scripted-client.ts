@@ -4,6 +4,7 @@
  */
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type IncomingHttpHeaders } from "node:http2";
+import { within } from "../../../e2e/support/eventually.ts";
 import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
 
 export interface ScriptedTarget {
@@ -229,7 +230,8 @@ export class ScriptedStream {
     const index = this.inbox.findIndex((response) => typeUrl === undefined || response.typeUrl === typeUrl);
     const [found] = index < 0 ? [] : this.inbox.splice(index, 1);
     if (found) return Promise.resolve(found);
-    return new Promise((resolve, reject) => this.#waiting.push({ typeUrl, resolve, reject }));
+    const next = new Promise<ReceivedResponse>((resolve, reject) => this.#waiting.push({ typeUrl, resolve, reject }));
+    return within(`a response of ${typeUrl ?? "any type"} comes`, next);
   }
 
   /** As {@link next}, and acknowledges it. */

@@ -1,3 +1,4 @@
+import { within } from "../../../e2e/support/eventually.ts";
 import { DeltaServer, type DeltaServerOptions, type ListenOptions } from "../delta-server.ts";
 import type { AuthenticatedSubscriber, EncodedResource } from "../feed.ts";
 import type { Push } from "../observer.ts";
@@ -85,7 +86,7 @@ export class TestServer implements AsyncDisposable {
   async heard(text: string, times = 1): Promise<void> {
     const isHeard = (): boolean => this.events.filter((event) => event === text).length >= times;
     if (isHeard()) return;
-    await new Promise<void>((resolve) => {
+    const hearing = new Promise<void>((resolve) => {
       const check = (): void => {
         if (!isHeard()) return;
         this.#waiting.delete(check);
@@ -93,6 +94,7 @@ export class TestServer implements AsyncDisposable {
       };
       this.#waiting.add(check);
     });
+    await within(`the observer hears ${times} times "${text}"`, hearing, { context: () => this.events.join("\n") });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach } from "@jest/globals";
+import { within } from "../../../../e2e/support/eventually.ts";
 import type { Change, Source } from "../../../collections/collection.ts";
 import { Graph } from "../../../collections/graph.ts";
 import type { SourceEntry } from "../../../model/source-entry.ts";
@@ -60,8 +61,8 @@ export function open(options: Partial<FileSourceOptions> = {}): Opened {
       source.problems.map(
         ({ file, line, path, reason }) => `${file.replace(`${folder}/`, "")}:${line} ${path === "" ? "-" : path} ${reason}`,
       ),
-    until: (condition) =>
-      new Promise((resolve) => {
+    until: (condition) => {
+      const coming = new Promise<void>((resolve) => {
         const look = (): void => {
           if (!condition()) return;
           for (const stop of unsubscribe) stop();
@@ -74,7 +75,11 @@ export function open(options: Partial<FileSourceOptions> = {}): Opened {
         // What a problem is about has been staged when it is reported, and is read after the tick.
         const unsubscribe = [graph.onTick(look), source.onProblems(() => setImmediate(lookAfterTick))];
         look();
-      }),
+      });
+      const context = (): string =>
+        JSON.stringify({ problems: source.problems, sizes: [...sources].map(([kind, { size }]) => [kind, size]) });
+      return within(`it holds that ${String(condition)}`, coming, { context });
+    },
     published: () => {
       const changes: [string, Change<SourceEntry>][] = [];
       for (const one of sources.values()) one.onChange((changed) => changes.push(...changed));

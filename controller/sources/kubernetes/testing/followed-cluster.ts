@@ -1,4 +1,5 @@
 /** A graph that follows a real API server, and everything that was seen of it. */
+import { until, within } from "../../../../e2e/support/eventually.ts";
 import type { Source } from "../../../collections/collection.ts";
 import { Graph } from "../../../collections/graph.ts";
 import type { KubernetesApi } from "../../../kubernetes/api.ts";
@@ -76,16 +77,20 @@ export class FollowedCluster implements AsyncDisposable {
 
   /** Resolves when the condition holds; looks at it after every tick, observation and log line. */
   async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const coming = async (): Promise<void> => {
+      while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    };
+    const context = (): string => [...this.observed.slice(-20), ...this.logged, ...this.changes.slice(-20)].join("\n");
+    await within(`it holds that ${String(condition)}`, coming(), { context });
   }
 
   /** Resolves when every kind is known and watched. */
   async untilWatching(): Promise<void> {
     await this.until(() => this.synced);
     // A state is entered without a sound.
-    while (!this.source.states.every(({ state }) => state === "Watching" || state === "Absent")) {
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    await until("every kind is watched or absent", () =>
+      this.source.states.every(({ state }) => state === "Watching" || state === "Absent"),
+    );
   }
 
   /** How often something was observed. */
