@@ -3,6 +3,7 @@
  * themselves with projected tokens, keys are in a Secret that all replicas share. Wiring only.
  */
 import { readFile } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
 import { ServingCertificate } from "../ca/serving-certificate.ts";
 import type { MeshConfigSpec } from "../crds/mesh-config/index.ts";
 import { KINDS } from "../crds/kinds.ts";
@@ -67,6 +68,8 @@ export interface ClusterControlPlaneOptions {
   readonly tokenVerification: TokenVerification;
   /** Milliseconds that a workload certificate is valid for; the CA's default when absent. */
   readonly leafLifetimeMs?: number;
+  /** Milliseconds for which a replica that ends goes on judging pods and policies: until nobody is led to it. None when absent. */
+  readonly farewellMs?: number;
   readonly log: Log;
   /** Ends a start that waits for the API server. */
   readonly signal: AbortSignal;
@@ -185,7 +188,7 @@ export async function startClusterControlPlane(options: ClusterControlPlaneOptio
       },
       log: (line) => log("warn", line),
     });
-    cleanUp.push(() => admission.close());
+    cleanUp.push(() => admission.close(setTimeout(options.farewellMs ?? 0)));
     cleanUp.push(serving.onReplaced((certificate) => admission.replaceCertificate(chainOf(certificate))));
 
     const webhookTrust = new WebhookTrust({ api, authority, leadership, log });

@@ -9,6 +9,9 @@ import { packageVersion } from "../package-version.ts";
 import { type LogFormat, type LogLevel, logTo } from "../serve/log.ts";
 import type { Terminal } from "../terminal.ts";
 
+/** The nodes need a moment to learn that a replica ends. Well below the time that its pod has for that. */
+const FAREWELL_MS = 8_000;
+
 export interface ControllerOptions {
   readonly kubeconfig?: string;
   readonly context?: string;
@@ -55,6 +58,7 @@ export async function controller(options: ControllerOptions, terminal: Terminal)
       tokenFile: options.tokenFile,
       tokenVerification: options.tokenVerification,
       ...(options.leafTtl === undefined ? {} : { leafLifetimeMs: options.leafTtl }),
+      farewellMs: FAREWELL_MS,
       log,
       signal: stopping,
     });

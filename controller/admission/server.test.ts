@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { request } from "node:https";
+import { Agent, request } from "node:https";
 import { TLSSocket } from "node:tls";
 import type { CertificateAuthority } from "../../ca/authority.ts";
 import type { AdmissionRequest, Verdict } from "./admission-review.ts";
@@ -29,6 +29,8 @@ interface Reply {
   readonly status: number;
   readonly text: string;
   readonly serial: string;
+  /** Whether the connection may be used again. */
+  readonly kept: boolean;
 }
 
 interface Asked {
@@ -37,17 +39,20 @@ interface Asked {
   readonly type?: string;
   readonly body?: string;
   readonly trust?: string;
+  readonly agent?: Agent;
 }
 
-function ask({ path = "/validate", method = "POST", type = "application/json", body = "", trust }: Asked = {}): Promise<Reply> {
+function ask({ path = "/validate", method = "POST", type = "application/json", body = "", trust, agent }: Asked = {}): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const options = { host: "127.0.0.1", port: server.port, servername: "localhost", path, method, ca: trust ?? authority.trust.pem };
-    const sent = request({ ...options, agent: false, headers: { "content-type": type } }, (response) => {
+    const sent = request({ ...options, agent: agent ?? false, headers: { "content-type": type } }, (response) => {
       if (!(response.socket instanceof TLSSocket)) throw new Error("no TLS");
       const { serialNumber } = response.socket.getPeerCertificate();
       let text = "";
       response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, text, serial: serialNumber }));
+      response.on("end", () =>
+        resolve({ status: response.statusCode ?? 0, text, serial: serialNumber, kept: response.headers.connection !== "close" }),
+      );
     });
     sent.on("error", reject);
     sent.end(body);
@@ -73,6 +78,19 @@ function responseOf(reply: Reply): unknown {
 }
 
 describe("the webhooks' server", () => {
+  it("answers whoever is still led to it when it ends, and sends them to another", async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    expect(await ask({ body: REVIEW, agent })).toMatchObject({ status: 200, kept: true });
+    let part = (): void => undefined;
+    const closed = server.close(new Promise<void>((resolve) => (part = resolve)));
+    expect(await ask({ body: REVIEW, agent })).toMatchObject({ status: 200, kept: false });
+    expect(await ask({ body: REVIEW })).toMatchObject({ status: 200 });
+    part();
+    await closed;
+    await expect(ask({ body: REVIEW })).rejects.toThrow("ECONNREFUSED");
+    agent.destroy();
+  });
+
   it("answers a review in the API server's words", async () => {
     decide = (asked) => {
       expect(asked).toMatchObject({ uid: "u-1", operation: "CREATE", namespace: "shop", oldObject: undefined });

@@ -28,7 +28,12 @@ export interface AdmissionServer {
   readonly port: number;
   /** New connections get it; those that are open go on. */
   replaceCertificate(certificate: WebhookCertificate): void;
-  close(): Promise<void>;
+  /**
+   * Takes requests until `farewell` settles, and asks every caller to come back on another connection: the API server goes on
+   * with the connections that it has, and with this address for as long as the nodes have not learnt that it is gone. Then
+   * finishes what it is on.
+   */
+  close(farewell?: Promise<unknown>): Promise<void>;
 }
 
 /** An update holds an object twice, and the API server takes objects of up to 3 MiB. */
@@ -36,9 +41,14 @@ const LARGEST_BODY = 8 << 20;
 /** The API server waits no longer than this for any webhook. */
 const LONGEST_REQUEST_MS = 30_000;
 
+/** How long a request that has begun may take when the server ends. */
+const LONGEST_END_MS = 5_000;
+
 /** Starts to listen. Rejects with an {@link AdmissionServerError} when the address cannot be had. */
 export async function startAdmissionServer(options: AdmissionServerOptions): Promise<AdmissionServer> {
+  let ending = false;
   const server = createServer({ ...tls(options.certificate), minVersion: "TLSv1.2" }, (request, response) => {
+    if (ending) response.shouldKeepAlive = false;
     answer(request, options)
       .catch((error: unknown): Answer => {
         options.log(`a webhook request failed: ${String(error)}`);
@@ -59,11 +69,17 @@ export async function startAdmissionServer(options: AdmissionServerOptions): Pro
   return {
     port: typeof address === "object" && address !== null ? address.port : options.port,
     replaceCertificate: (certificate) => server.setSecureContext(tls(certificate)),
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: async (farewell = Promise.resolve()) => {
+      ending = true;
+      await farewell.catch(() => undefined);
+      await new Promise<void>((resolve) => {
+        const patience = setTimeout(() => server.closeAllConnections(), LONGEST_END_MS);
+        server.close(() => {
+          clearTimeout(patience);
+          resolve();
+        });
+      });
+    },
   };
 }
 
