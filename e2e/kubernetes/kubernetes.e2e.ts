@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe } from "@jest/globals";
 import { adoption } from "./adoption.ts";
 import { commandLine } from "./command-line.ts";
+import { cutOff } from "./cut-off.ts";
 import { faults } from "./faults.ts";
 import { installation } from "./installation.ts";
 import { policies } from "./policies.ts";
@@ -26,6 +27,7 @@ describe("Seawall on Kubernetes", () => {
   pods(stage);
   probes(stage);
   commandLine(stage);
+  cutOff(stage);
   faults(stage);
   restarts(stage);
   adoption(stage);

@@ -30,14 +30,14 @@ function pod(name: string, spec: object, metadata: object = {}, namespace = NAME
 }
 
 /** What becomes of pods that are unlike the usual Deployment. */
-export function pods(stage: Pick<Stage, "cluster">): void {
+export function pods(stage: Pick<Stage, "cluster" | "seawall">): void {
   const create = (object: object): Promise<Outcome> => stage.cluster.run(["kubectl", "create", "-f", "-"], { input: documents(object) });
   const made = async (object: object): Promise<void> => {
     const { status, stderr } = await create(object);
     expect({ status, stderr }).toMatchObject({ status: 0 });
   };
   const ready = (name: string): Promise<string> =>
-    stage.cluster.kubectl("wait", "-n", NAMESPACE, `pod/${name}`, "--for=condition=Ready", "--timeout=60s");
+    stage.cluster.kubectl("wait", "-n", NAMESPACE, `pod/${name}`, "--for=condition=Ready", "--timeout=180s");
   const initContainers = (name: string): Promise<string> =>
     stage.cluster.kubectl("get", "pod", "-n", NAMESPACE, name, "-o", "jsonpath={.spec.initContainers[*].name}");
   const inPod = async (name: string, namespace: string, ...command: string[]): Promise<string> =>
@@ -67,7 +67,9 @@ export function pods(stage: Pick<Stage, "cluster">): void {
         startupProbe: { httpGet: { path: "/own", port: 8081 }, periodSeconds: 1, failureThreshold: 60 },
       });
       const app = node("app", SERVER, { ports: [{ name: "http", containerPort: 8080 }], ...probes });
-      await made(pod("probed", { initContainers: [node("before", ASK_READINESS), own], containers: [app] }));
+      await made(
+        pod("probed", { terminationGracePeriodSeconds: 30, initContainers: [node("before", ASK_READINESS), own], containers: [app] }),
+      );
       await ready("probed");
       expect(await initContainers("probed")).toBe("seawall-redirect seawall-proxy before own-sidecar");
       const log = await eventually(
@@ -99,8 +101,8 @@ export function pods(stage: Pick<Stage, "cluster">): void {
         spec: { selector: { app: "probed" }, ports: [{ name: "http", port: 80, targetPort: 8080 }] },
       };
       await stage.cluster.apply(documents(service, policy));
-      await stage.cluster.kubectl("wait", "-n", NAMESPACE, "ap/itself", "--for=condition=Programmed", "--timeout=60s");
-      const call = (path: string): Promise<string> => inPod("probed", NAMESPACE, "curl", "-s", "-m", "5", `http://itself${path}`);
+      await stage.cluster.kubectl("wait", "-n", NAMESPACE, "ap/itself", "--for=condition=Programmed", "--timeout=180s");
+      const call = (path: string): Promise<string> => inPod("probed", NAMESPACE, "curl", "-s", "-m", "30", `http://itself${path}`);
       await eventually(
         () => call("/mine"),
         (answer) => answer === "served /mine",
@@ -108,29 +110,97 @@ export function pods(stage: Pick<Stage, "cluster">): void {
       expect(await call("/yours")).not.toContain("served");
     });
 
+    it("is asked by its own hook to end, by way of its sidecar", async () => {
+      const following = stage.cluster.start(["kubectl", "logs", "-n", NAMESPACE, "probed", "-c", "app", "--follow"]);
+      let log = "";
+      following.stdout?.on("data", (data: Buffer) => (log += data.toString()));
+      const said = (words: string): Promise<unknown> =>
+        eventually(
+          () => Promise.resolve(log),
+          (lines) => lines.includes(words),
+        );
+      await said("/live named.example");
+      await stage.cluster.kubectl("delete", "pod", "-n", NAMESPACE, "probed");
+      await said("/stop ");
+    });
+
+    it("is not taken for well by its sidecar when its application is not", async () => {
+      const refusing = SERVER.replace("response.end(", "response.statusCode = 503; response.end(");
+      const containers = [
+        node("app", refusing, { readinessProbe: { httpGet: { path: "/ready", port: 8080 }, periodSeconds: 1 } }),
+        node("deaf", "setInterval(() => undefined, 1000)", {
+          startupProbe: { tcpSocket: { port: 9999 }, periodSeconds: 1, failureThreshold: 3600 },
+        }),
+      ];
+      await made(pod("unwell", { containers }));
+      const said = [
+        "Readiness probe failed: HTTP probe failed with statuscode: 503",
+        "Startup probe failed: HTTP probe failed with statuscode: 503",
+      ];
+      await eventually(
+        () =>
+          stage.cluster.kubectl(
+            ...["get", "events", "-n", NAMESPACE, "--field-selector=involvedObject.name=unwell"],
+            ...["-o", 'jsonpath={range .items[*]}{.message}{"\\n"}{end}'],
+          ),
+        (messages) => said.every((words) => messages.includes(words)),
+      );
+    });
+
     it("of a Job ends when its work is done", async () => {
       const template = { spec: { restartPolicy: "Never", containers: [node("app", "console.log('done')")] } };
       await made({ apiVersion: "batch/v1", kind: "Job", metadata: { name: "once", namespace: NAMESPACE }, spec: { template } });
-      await stage.cluster.kubectl("wait", "-n", NAMESPACE, "job/once", "--for=condition=Complete", "--timeout=60s");
+      await stage.cluster.kubectl("wait", "-n", NAMESPACE, "job/once", "--for=condition=Complete", "--timeout=180s");
     });
 
-    it("keeps the ports that it excludes to itself and its callers", async () => {
-      const annotations = { "seawall.dev/exclude-inbound-ports": "9000" };
-      await made(pod("excluding", { containers: [node("app", SERVER)] }, { annotations, labels: { app: "excluding" } }));
+    it("keeps the traffic that it excludes to itself and its peers, and no other", async () => {
       await made(pod("outsider", { containers: [node("app", SERVER)] }, {}, PLAIN));
+      await stage.cluster.kubectl("wait", "-n", PLAIN, "pod/outsider", "--for=condition=Ready", "--timeout=180s");
+      const addressOf = (name: string, namespace: string): Promise<string> =>
+        stage.cluster.kubectl("get", "pod", "-n", namespace, name, "-o", "jsonpath={.status.podIP}");
+      const outsider = await addressOf("outsider", PLAIN);
+      const excludingPorts = { "seawall.dev/exclude-inbound-ports": "9000", "seawall.dev/exclude-outbound-ports": "9000" };
+      const excludingRange = { "seawall.dev/exclude-outbound-cidrs": `${outsider}/32` };
+      await made(pod("excluding", { containers: [node("app", SERVER)] }, { annotations: excludingPorts }));
+      await made(pod("excluding-range", { containers: [node("app", SERVER)] }, { annotations: excludingRange }));
       await ready("excluding");
-      await stage.cluster.kubectl("wait", "-n", PLAIN, "pod/outsider", "--for=condition=Ready", "--timeout=60s");
-      const address = await stage.cluster.kubectl("get", "pod", "-n", NAMESPACE, "excluding", "-o", "jsonpath={.status.podIP}");
-      const ask = (port: number): Promise<string> =>
-        inPod(
-          "outsider",
-          PLAIN,
-          "node",
-          "-e",
-          `require("node:net").connect(${port}, "${address}").on("error", () => {}).pipe(process.stdout)`,
+      await ready("excluding-range");
+      const excluding = await addressOf("excluding", NAMESPACE);
+      const program = (port: number, address: string): string =>
+        `require("node:net").connect(${port}, "${address}").on("error", () => {}).pipe(process.stdout)`;
+      const talk = (from: string, namespace: string, address: string): Promise<string> =>
+        eventually(
+          () => inPod(from, namespace, "node", "-e", program(9000, address)),
+          (heard) => heard === "plain",
         );
-      expect(await ask(9000)).toBe("plain");
-      expect(await inPod("outsider", PLAIN, "curl", "-s", "-m", "5", `http://${address}:8080/`)).not.toContain("served");
+      const get = (from: string, namespace: string, address: string): Promise<string> =>
+        inPod(from, namespace, "curl", "-s", "-m", "30", `http://${address}:8080/`);
+      await talk("outsider", PLAIN, excluding);
+      expect(await get("outsider", PLAIN, excluding)).not.toContain("served");
+      await talk("excluding", NAMESPACE, outsider);
+      expect(await get("excluding", NAMESPACE, outsider)).not.toContain("served");
+      await eventually(
+        () => get("excluding-range", NAMESPACE, outsider),
+        (answer) => answer === "served /",
+      );
+      expect(await get("excluding-range", NAMESPACE, excluding)).not.toContain("served");
+    });
+
+    it("has a sidecar that may do no more than it needs to", async () => {
+      const path = "jsonpath={.spec.initContainers[?(@.name=='seawall-proxy')]}";
+      const sidecar: unknown = JSON.parse(await stage.cluster.kubectl("get", "pod", "-n", NAMESPACE, "excluding", "-o", path));
+      expect(sidecar).toMatchObject({
+        restartPolicy: "Always",
+        resources: { requests: { cpu: expect.anything() as unknown, memory: expect.anything() as unknown } },
+        securityContext: {
+          runAsNonRoot: true,
+          readOnlyRootFilesystem: true,
+          allowPrivilegeEscalation: false,
+          capabilities: { drop: ["ALL"] },
+          seccompProfile: { type: "RuntimeDefault" },
+        },
+      });
+      expect(sidecar).not.toHaveProperty("securityContext.capabilities.add");
     });
 
     it("is refused when it has a container that is named like the sidecar", async () => {
@@ -143,7 +213,8 @@ export function pods(stage: Pick<Stage, "cluster">): void {
       const host = await create(pod("on-the-node", { hostNetwork: true, containers: [node("app", "")] }));
       expect(host).toMatchObject({ status: 0, stderr: expect.stringContaining("it uses the node's network") });
       await made(pod("opted-out", { containers: [node("app", "")] }, { annotations: { "seawall.dev/inject": "false" } }));
-      for (const name of ["on-the-node", "opted-out"]) expect(await initContainers(name)).toBe("");
+      await made(pod("labelled", { containers: [node("app", "")] }, { labels: { app: "labelled", "seawall.dev/inject": "false" } }));
+      for (const name of ["on-the-node", "opted-out", "labelled"]) expect([name, await initContainers(name)]).toEqual([name, ""]);
     });
 
     it("is refused by Pod Security where nobody may set up a redirect", async () => {
@@ -154,8 +225,12 @@ export function pods(stage: Pick<Stage, "cluster">): void {
       expect(stderr).toMatch(/violates PodSecurity "baseline.*seawall-redirect.*NET_ADMIN/s);
     });
 
-    it("goes with its namespace, and nothing of Seawall's holds it back", async () => {
-      await stage.cluster.kubectl("delete", "namespace", NAMESPACE, PLAIN, "pods-baseline", "--timeout=120s");
+    it("goes with its namespace, and nothing of Seawall's holds it back or remembers it", async () => {
+      await stage.cluster.kubectl("delete", "namespace", NAMESPACE, PLAIN, "pods-baseline", "--timeout=180s");
+      await eventually(
+        () => stage.seawall("proxy", "status", "-n", NAMESPACE),
+        ({ status, stdout }) => status === 0 && stdout.includes(`there is no pod with a sidecar in ${NAMESPACE}`),
+      );
     });
   });
 }

@@ -69,12 +69,47 @@ spec:
       );
       const host = "orders.shop.svc.cluster.local";
       expect(await stage.web.talk({ host, port: 9000, until: 10 })).toMatchObject({ heard: "220 ready\n" });
-      expect(await stage.stranger.talk({ host, port: 9000, until: 10 })).toMatchObject({ heard: "" });
+      // Refused, not left waiting.
+      const refused = await stage.stranger.talk({ host, port: 9000, until: 10 });
+      expect(refused).toMatchObject({ heard: "", outcome: expect.stringMatching(/^(closed|ECONNRESET)$/) as unknown });
+    });
+
+    it("takes back what a policy permitted when it is deleted", async () => {
+      await stage.enforce(allowOrders("passing", "web", "/passing"));
+      expect(await stage.web.call({ url: `${ORDERS}/passing` })).toMatchObject({ status: 200 });
+      await stage.cluster.kubectl("delete", "-n", SHOP, "accesspolicy/passing");
+      await eventually(
+        () => stage.web.call({ url: `${ORDERS}/passing` }),
+        ({ status }) => status === 403,
+      );
     });
 
     it("explains a refusal from the command line as the sidecar decided it", async () => {
-      const { status, stdout, stderr } = await stage.seawall("explain", "--from", "shop/stranger", "--to", "orders.shop", "GET", "/orders");
-      expect({ status, stdout, stderr }).toMatchObject({ stdout: expect.stringMatching(/refused|denied/i) });
+      for (const [caller, client, path] of [
+        ["web", stage.web, "/explained"],
+        ["stranger", stage.stranger, "/explained"],
+      ] as const) {
+        expect(await client.call({ url: `${ORDERS}${path}` })).toMatchObject({ status: 403 });
+        const { status, stdout, stderr } = await stage.seawall(
+          "explain",
+          "--from",
+          `${SHOP}/${caller}`,
+          "--to",
+          "orders.shop",
+          "GET",
+          path,
+        );
+        expect({ caller, status, stdout, stderr }).toMatchObject({
+          status: 1,
+          stdout: expect.stringContaining("REFUSED with 403 by ") as unknown,
+        });
+        const [, explained = ""] = /^REFUSED with 403 by (\S+)$/m.exec(stdout) ?? [];
+        const log = await eventually(
+          async () => [...(await stage.accessLog("orders")), ...(await stage.accessLog(caller))].filter((entry) => entry["path"] === path),
+          (entries) => entries.some(({ policy }) => policy === explained),
+        );
+        expect(log).toContainEqual(expect.objectContaining({ policy: explained, verdict: "denied" }));
+      }
     });
   });
 }

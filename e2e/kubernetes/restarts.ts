@@ -14,8 +14,9 @@ export function restarts(stage: Stage): void {
 
     it("while every replica of the control plane is killed, and policies are enforced again afterwards", async () => {
       await withTraffic(stage, async () => {
+        const former = await stage.replicas();
         await stage.cluster.kubectl("delete", "pods", "-n", SYSTEM, "-l", "app.kubernetes.io/name=seawall", "--grace-period=0", "--force");
-        await stage.rolledOut(SYSTEM);
+        await stage.controlPlaneIsBack(former);
       });
       await stage.enforce(allowOrders("orders", "web", "/orders/after-the-kill"));
       expect(await stage.web.call({ url: `${ORDERS}/orders/after-the-kill` })).toMatchObject({ status: 200 });
@@ -27,17 +28,27 @@ export function restarts(stage: Stage): void {
       expect(issued).toBe(0);
     });
 
-    it("while the control plane is scaled to one replica and to three", async () => {
-      await withTraffic(stage, async () => {
-        for (const replicas of [1, 3, 2]) {
-          await stage.cluster.kubectl("scale", "deployment/seawall", "-n", SYSTEM, `--replicas=${replicas}`);
-          await stage.rolledOut(SYSTEM);
-        }
-      });
+    it("while the control plane is scaled to one replica and to three, and no pod and no policy is refused meanwhile", async () => {
+      await withTraffic(stage, () =>
+        stage.whileAdmitting(async () => {
+          for (const replicas of [1, 3, 2]) {
+            await stage.cluster.kubectl("scale", "deployment/seawall", "-n", SYSTEM, `--replicas=${replicas}`);
+            await eventually(
+              () => stage.replicas(),
+              (pods) => pods.length === replicas,
+              180_000,
+            );
+            await stage.rolledOut(SYSTEM);
+          }
+        }),
+      );
     });
 
     onOwnNode("while the API server is killed and started again, after which edits are enforced as before", async () => {
-      await withTraffic(stage, () => stage.cluster.restartApiServer());
+      await withTraffic(stage, async () => {
+        await stage.cluster.restartApiServer();
+        await stage.controlPlaneIsBack();
+      });
       await stage.enforce(allowOrders("orders", "web", "/orders/after-the-restart"));
       expect(await stage.web.call({ url: `${ORDERS}/orders/after-the-restart` })).toMatchObject({ status: 200 });
       await stage.enforce(allowOrders("orders", "web", "/orders"));

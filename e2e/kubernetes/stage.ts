@@ -1,5 +1,5 @@
 /** What the sections of the scenario share: one cluster with Seawall and a user's application on it. */
-import { it } from "@jest/globals";
+import { expect, it } from "@jest/globals";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,8 +7,9 @@ import type { Cluster, Outcome } from "../cluster/cluster.ts";
 import { isForeignCluster, openCluster } from "../cluster/open-cluster.ts";
 import { fetchClusterTools } from "../../tools/cluster/fetch-cluster-tools.ts";
 import { buildNamed } from "../../tools/images/build-images.ts";
-import { client, documents, namespace, server } from "./application.ts";
+import { client, documents, IMAGE, namespace, server } from "./application.ts";
 import { Client } from "./client.ts";
+import { eventually } from "./eventually.ts";
 
 /** A test of what only a node of ours lets us do: restart its API server, listen on its wire. Skipped on the cluster of KUBECONFIG. */
 export const onOwnNode = isForeignCluster() ? it.skip : it;
@@ -76,12 +77,68 @@ export class Stage {
     await this.cluster.kubectl("rollout", "status", "deployment", "-n", inNamespace, "--timeout=180s");
   }
 
+  /** The pods of the control plane that are there and are not about to go. */
+  async replicas(): Promise<readonly string[]> {
+    const pods = await this.cluster.kubectl(
+      ...["get", "pods", "-n", SYSTEM, "-l", "app.kubernetes.io/component=control-plane"],
+      ...["-o", 'jsonpath={range .items[*]}{.metadata.name} {.metadata.deletionTimestamp}{"\\n"}{end}'],
+    );
+    return pods.split("\n").flatMap((line) => /^(\S+) $/.exec(line)?.[1] ?? []);
+  }
+
+  /** Waits until the control plane is whole, with none of `former` in it, and judges what is applied. */
+  async controlPlaneIsBack(former: readonly string[] = []): Promise<void> {
+    await eventually(
+      () => this.replicas(),
+      (pods) => pods.length > 0 && !pods.some((pod) => former.includes(pod)),
+      180_000,
+    );
+    await this.rolledOut(SYSTEM);
+    await eventually(
+      () => this.cluster.run(["kubectl", "apply", "--dry-run=server", "-f", "-"], { input: allowOrders("asked", "web", "/asked") }),
+      ({ status }) => status === 0,
+      180_000,
+    );
+  }
+
+  /** Makes pods and policies all the while, none of which stays, and expects that none is refused. */
+  async whileAdmitting(act: () => Promise<void>): Promise<void> {
+    const pod = { apiVersion: "v1", kind: "Pod", spec: { containers: [{ name: "app", image: IMAGE }] } };
+    const pods = Array.from({ length: 100 }, (_, index) => ({ ...pod, metadata: { name: `asked-${index}`, namespace: SHOP } }));
+    const input = `${documents(...pods)}---\n${allowOrders("asked", "web", "/asked")}`;
+    const refusals: string[] = [];
+    let rounds = 0;
+    const ending = new AbortController();
+    const asking = (async () => {
+      while (!ending.signal.aborted) {
+        const { status, stderr } = await this.cluster.run(["kubectl", "create", "--dry-run=server", "--validate=ignore", "-f", "-"], {
+          input,
+        });
+        if (status !== 0) refusals.push(stderr);
+        rounds += 1;
+      }
+    })();
+    try {
+      await act();
+      const before = rounds;
+      await eventually(
+        () => Promise.resolve(rounds),
+        (count) => count >= before + 2,
+        180_000,
+      );
+    } finally {
+      ending.abort();
+      await asking;
+    }
+    expect(refusals).toEqual([]);
+  }
+
   /** Applies a policy and waits until it is enforced on every sidecar that it concerns. */
   async enforce(manifest: string): Promise<void> {
     const applied = await this.cluster.apply(manifest);
     for (const line of applied.trim().split("\n")) {
       const object = line.split(" ", 1)[0] ?? "";
-      await this.cluster.kubectl("wait", "-n", SHOP, object, "--for=condition=Programmed", "--timeout=60s");
+      await this.cluster.kubectl("wait", "-n", SHOP, object, "--for=condition=Programmed", "--timeout=120s");
     }
   }
 

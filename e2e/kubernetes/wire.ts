@@ -28,19 +28,23 @@ export function wire(stage: Stage): void {
       expect(captured).not.toContain("GET /orders");
     });
 
-    it("refuses plaintext from a pod without a sidecar", async () => {
+    it("lets nobody in who has no sidecar, and no server greet them", async () => {
       await stage.cluster.apply(`apiVersion: v1
 kind: Pod
 metadata: { name: outsider, namespace: shop, labels: { app: outsider, seawall.dev/inject: "false" }, annotations: { seawall.dev/inject: "false" } }
 spec:
   containers: [{ name: app, image: localhost/app:1, imagePullPolicy: Never }]
 `);
-      await stage.cluster.kubectl("wait", "-n", SHOP, "pod/outsider", "--for=condition=Ready", "--timeout=60s");
+      await stage.cluster.kubectl("wait", "-n", SHOP, "pod/outsider", "--for=condition=Ready", "--timeout=180s");
       const call = await stage.cluster.run([
         ...(["kubectl", "exec", "-n", SHOP, "outsider", "--"] as const),
-        ...["curl", "-s", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", `${ORDERS}/orders`],
+        ...["curl", "-s", "-m", "30", "-o", "/dev/null", "-w", "%{http_code}", `${ORDERS}/orders`],
       ]);
-      expect(call.stdout).toBe("403");
+      expect({ caller: "a pod without sidecar", ...call }).toMatchObject({ stdout: "403" });
+      const speak = `require("node:net").connect(9000, "orders.${SHOP}.svc.cluster.local", () => console.log("connected"))
+        .on("error", () => {}).on("data", (data) => console.log(String(data))).write("hello\\n");`;
+      const talk = await stage.cluster.run(["kubectl", "exec", "-n", SHOP, "outsider", "--", "node", "-e", speak], { timeoutMs: 60_000 });
+      expect({ caller: "a pod without sidecar", ...talk }).toMatchObject({ stdout: "connected\n" });
       await stage.cluster.kubectl("delete", "pod", "-n", SHOP, "outsider", "--now");
     });
   });

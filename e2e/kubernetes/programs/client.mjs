@@ -5,7 +5,7 @@ import { connect } from "node:net";
 
 const loads = new Map();
 
-async function call({ url, method = "GET", headers = {}, patience = 10_000 }) {
+async function call({ url, method = "GET", headers = {}, patience = 60_000 }) {
   try {
     const response = await fetch(url, { method, headers, signal: AbortSignal.timeout(patience) });
     return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() };
@@ -15,7 +15,7 @@ async function call({ url, method = "GET", headers = {}, patience = 10_000 }) {
 }
 
 /** Connects, says `say` if anything, and returns what comes until `until` bytes have, the peer ends, or patience runs out. */
-function talk({ host, port, say, until = 1, patience = 5_000 }) {
+function talk({ host, port, say, until = 1, patience = 30_000 }) {
   return new Promise((resolve) => {
     let heard = "";
     const socket = connect(port, host, () => say !== undefined && socket.write(say));
