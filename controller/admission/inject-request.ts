@@ -6,10 +6,11 @@ import type { PodTemplate } from "../injector/pod-template.ts";
 import { type AdmissionRequest, ALLOWED, type Verdict } from "./admission-review.ts";
 
 export function injectRequest(request: AdmissionRequest, settings: InjectionSettings): Verdict {
-  const { kind, operation, namespace, object } = request;
+  const { uid, kind, operation, namespace, object } = request;
   if (operation !== "CREATE" || kind.group !== "" || kind.kind !== "Pod") return ALLOWED;
   const pod = object as PodTemplate;
-  const injection = injectPod(pod, namespace, settings);
+  // The API server's request ids are random, and each is of one pod.
+  const injection = injectPod(pod, { namespace, farewellKey: uid }, settings);
   switch (injection.kind) {
     case "injected":
       return { kind: "allowed", warnings: [], patch: podPatch(pod, injection.pod) };

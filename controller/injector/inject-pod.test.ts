@@ -7,6 +7,8 @@ import { podPatch } from "./pod-patch.ts";
 import type { PodTemplate } from "./pod-template.ts";
 import { SETTINGS } from "./testing/settings.ts";
 
+const KEY = "7d3c";
+
 interface Input {
   readonly namespace: string;
   readonly pod: PodTemplate;
@@ -15,7 +17,7 @@ interface Input {
 /** The injection, with what the sidecar's bootstrap says of this pod instead of all of it. */
 expectGoldens(join(import.meta.dirname, "testdata"), (text) => {
   const { pod, namespace } = parse(text) as Input;
-  const injection = injectPod(pod, namespace, SETTINGS);
+  const injection = injectPod(pod, { namespace, farewellKey: KEY }, SETTINGS);
   if (injection.kind !== "injected") return injection;
   const args = injection.pod.spec?.initContainers?.[1]?.["args"] as string[];
   const { node, static_resources: resources } = JSON.parse(args.pop() ?? "") as Bootstrap;
@@ -27,6 +29,8 @@ interface Bootstrap {
   readonly static_resources: { readonly clusters: readonly { readonly name: string }[] };
 }
 
+const SHOP = { namespace: "shop", farewellKey: KEY };
+
 const POD: PodTemplate = { metadata: { name: "app" }, spec: { containers: [{ name: "app" }] } };
 
 const PROBED: PodTemplate = {
@@ -35,7 +39,7 @@ const PROBED: PodTemplate = {
 };
 
 function injected(pod: PodTemplate, settings = SETTINGS): PodTemplate {
-  const injection = injectPod(pod, "shop", settings);
+  const injection = injectPod(pod, SHOP, settings);
   if (injection.kind !== "injected") throw new Error(JSON.stringify(injection));
   return injection.pod;
 }
@@ -68,7 +72,7 @@ describe("an injected pod", () => {
       ...once,
       metadata: { ...once.metadata, annotations: { ...once.metadata?.annotations, "seawall.dev/probes": "[{}]" } },
     };
-    expect(injectPod(forged, "shop", SETTINGS)).toMatchObject({ kind: "refused", violations: [{ reason: "Malformed" }] });
+    expect(injectPod(forged, SHOP, SETTINGS)).toMatchObject({ kind: "refused", violations: [{ reason: "Malformed" }] });
   });
 
   it("is not believed to be one because it says so", () => {
@@ -76,7 +80,7 @@ describe("an injected pod", () => {
       metadata: { name: "app", annotations: { "seawall.dev/injected": "0.1.0" } },
       spec: { initContainers: [{ name: "seawall-proxy" }], containers: [{ name: "app" }] },
     };
-    expect(injectPod(pretender, "shop", SETTINGS)).toMatchObject({
+    expect(injectPod(pretender, SHOP, SETTINGS)).toMatchObject({
       kind: "refused",
       violations: [{ path: "spec.initContainers[0].name" }],
     });

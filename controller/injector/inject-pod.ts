@@ -19,8 +19,14 @@ export type Injection =
   /** The pod must not be made. */
   | { readonly kind: "refused"; readonly violations: readonly Violation[] };
 
-/** `namespace` is where the pod is made: a pod that comes to admission need not say so itself. */
-export function injectPod(pod: PodTemplate, namespace: string, settings: InjectionSettings): Injection {
+export interface Making {
+  /** Where the pod is made: a pod that comes to admission need not say so itself. */
+  readonly namespace: string;
+  /** Of this pod alone, and not to be guessed: see `farewellKey` of the bootstrap. */
+  readonly farewellKey: string;
+}
+
+export function injectPod(pod: PodTemplate, { namespace, farewellKey }: Making, settings: InjectionSettings): Injection {
   const skip = skipped(pod, namespace, settings.systemNamespace);
   if (skip !== undefined) return { kind: "skipped", ...skip };
   const violations: Violation[] = [];
@@ -48,7 +54,7 @@ export function injectPod(pod: PodTemplate, namespace: string, settings: Injecti
         ...spec,
         initContainers: [
           redirectContainer(settings, excluded),
-          sidecarContainer(settings, nodeCluster, probes),
+          sidecarContainer(settings, { nodeCluster, probes, farewellKey }),
           ...initContainers.map(({ container }) => container),
         ],
         containers: containers.map(({ container }) => withFarewell(container, farewell)),

@@ -1,6 +1,12 @@
 /** What an injected pod has that others have not: the redirect, the sidecar, and the volume with its token. */
 import { envoyJson } from "../../xds-server/envoy/yaml.ts";
-import { kubernetesBootstrap, sidecarArguments, SIDECAR_FOLDER, type SidecarProbe } from "../../xds-server/envoy/kubernetes-bootstrap.ts";
+import {
+  farewellPath,
+  kubernetesBootstrap,
+  sidecarArguments,
+  SIDECAR_FOLDER,
+  type SidecarProbe,
+} from "../../xds-server/envoy/kubernetes-bootstrap.ts";
 import { SIDECAR_PORTS, SIDECAR_UID } from "../../xds-server/envoy/sidecar-ports.ts";
 import { BootstrapSchema } from "../../xds-server/gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import { TRUST_CONFIG_MAP } from "../cluster-state/trust-config-map.ts";
@@ -46,12 +52,18 @@ export function redirectContainer(settings: InjectionSettings, excluded: Exclusi
   };
 }
 
+/** What a sidecar is told of its pod. */
+export interface SidecarOf {
+  readonly nodeCluster: string;
+  readonly probes: readonly SidecarProbe[];
+  readonly farewellKey: string;
+}
+
 /** Envoy, as a restartable init container: whatever comes after it starts when it is configured, and ends before it. */
-export function sidecarContainer(settings: InjectionSettings, nodeCluster: string, probes: readonly SidecarProbe[]): Container {
+export function sidecarContainer(settings: InjectionSettings, pod: SidecarOf): Container {
   const bootstrap = kubernetesBootstrap({
-    nodeCluster,
+    ...pod,
     controlPlane: settings.controlPlane,
-    probes,
     podAddress: "$(POD_IP)",
     ipv6: settings.ipv6,
   });
@@ -76,6 +88,8 @@ export function sidecarContainer(settings: InjectionSettings, nodeCluster: strin
     // Ten minutes: a control plane that is being installed, or is away, must not make sidecars restart in turns.
     startupProbe: { httpGet: ready, periodSeconds: 1, timeoutSeconds: 3, failureThreshold: 600 },
     readinessProbe: { httpGet: ready, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 3 },
+    // When the pod is told to end, at once with the preStop of its containers; the sidecar itself ends after them.
+    lifecycle: { preStop: { httpGet: { path: farewellPath(pod.farewellKey), port: SIDECAR_PORTS.readiness, scheme: "HTTP" } } },
     resources: settings.resources,
     securityContext: {
       ...CONFINED,

@@ -3,10 +3,11 @@ import type { KubernetesObject } from "../../crds/core/object.ts";
 import { clusterPolicy, policy } from "../../controller/mesh/testing/objects.ts";
 import { APPLICATION } from "./pod-request.ts";
 import { endpointSlices, type ServicePlan, serviceObject } from "./cluster-objects.ts";
+import { farewellPath } from "../../xds-server/envoy/kubernetes-bootstrap.ts";
 import { SIDECAR_PORTS } from "../../xds-server/envoy/sidecar-ports.ts";
 import type { HttpAnswer } from "../support/http-client.ts";
 import { eventually } from "../support/eventually.ts";
-import { RedirectedMesh } from "./redirected-mesh.ts";
+import { FAREWELL_KEY, RedirectedMesh } from "./redirected-mesh.ts";
 
 const ORDERS = { ipv4: "198.19.0.10", ipv6: "fd00:198:19::10" } as const;
 const PAYMENTS = "198.19.0.11";
@@ -192,6 +193,13 @@ describe("pods whose traffic is redirected", () => {
         expect([path, await probe(path, SIDECAR_PORTS.readiness), await probe(path, SIDECAR_PORTS.metrics)]).toEqual([path, 404, 404]);
     });
 
+    it("take no farewell for a key that is not theirs", async () => {
+      for (const path of ["/farewell", "/farewell/", "/farewell/another", `${farewellPath(FAREWELL_KEY)}/`])
+        expect([path, await probe(path, SIDECAR_PORTS.readiness)]).toEqual([path, 404]);
+      const { ipv4 } = mesh.pod("orders-0").addresses;
+      expect((await mesh.call("stranger", { address: ipv4, port: APPLICATION.http })).headers).not.toContainEqual(["connection", "close"]);
+    });
+
     it("pass probes on to the application, and tell whether its ports take connections", async () => {
       expect(await probe("/app/livez", SIDECAR_PORTS.probes)).toBe(200);
       await eventually("the port is found open", async () =>
@@ -255,6 +263,24 @@ describe("pods whose traffic is redirected", () => {
     const { ipv4 } = mesh.pod("metered").addresses;
     expect((await mesh.call("stranger", { address: ipv4, port: APPLICATION.undeclared })).status).toBe(200);
     expect(await mesh.talk("stranger", { address: ipv4, port: APPLICATION.tcp, say: "x" })).toEqual(REFUSED);
+  });
+
+  it("ask callers to leave when their farewell begins, and serve on", async () => {
+    const { ipv4 } = (await mesh.addPod("payments-1")).addresses;
+    await mesh.apply(clusterPolicy("MeshConfig", "mesh", { access: { default: "Allow" } }));
+    const called = (): Promise<HttpAnswer> => mesh.call("stranger", { address: ipv4, port: APPLICATION.http });
+    const closes = ["connection", "close"];
+    expect((await called()).headers).not.toContainEqual(closes);
+    expect(await mesh.call("stranger", { address: ipv4, port: SIDECAR_PORTS.readiness, path: farewellPath(FAREWELL_KEY) })).toMatchObject({
+      status: 200,
+    });
+    for (let call = 0; call < 5; call++) {
+      const { status, headers } = await called();
+      expect(status).toBe(200);
+      expect(headers).toContainEqual(closes);
+    }
+    expect(await mesh.readiness("payments-1")).toBe(200);
+    await mesh.apply(clusterPolicy("MeshConfig", "mesh", { access: { default: "Deny" } }));
   });
 
   describe("called by a stranger", () => {

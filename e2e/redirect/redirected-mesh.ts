@@ -41,6 +41,7 @@ import type { Conversation, PodCall, PodConversation, PodRequest } from "./pod-r
 
 const NAMESPACE = "shop";
 const TRUST_DOMAIN = "cluster.local";
+export const FAREWELL_KEY = "7d3c";
 const CONTROL_PLANE = { host: "seawall.seawall-system.svc", port: 15010 } as const;
 
 export interface PodPlan {
@@ -264,6 +265,7 @@ export class RedirectedMesh {
       controlPlane: CONTROL_PLANE,
       probes,
       podAddress: "$(POD_IP)",
+      farewellKey: FAREWELL_KEY,
       ipv6: true,
     });
     const config = placed(JSON.stringify(throughGate(envoyJson(BootstrapSchema, bootstrap), this.#gatePath)));

@@ -2,6 +2,8 @@
 import { type MessageInitShape } from "@bufbuild/protobuf";
 import type { ListenerSchema } from "../gen/envoy/config/listener/v3/listener_pb.js";
 import type { RouteSchema } from "../gen/envoy/config/route/v3/route_components_pb.js";
+import { FilterConfigSchema } from "../gen/envoy/config/route/v3/route_components_pb.js";
+import { LuaPerRouteSchema, LuaSchema } from "../gen/envoy/extensions/filters/http/lua/v3/lua_pb.js";
 import { RouterSchema } from "../gen/envoy/extensions/filters/http/router/v3/router_pb.js";
 import {
   type HttpFilterSchema,
@@ -25,7 +27,7 @@ export function fixedListener(listener: FixedListener): MessageInitShape<typeof 
   const { name, port, ipv6, filters, routes } = listener;
   const manager = any(HttpConnectionManagerSchema, {
     statPrefix: name,
-    httpFilters: [...filters, { name: "router", configType: { case: "typedConfig", value: any(RouterSchema, {}) } }],
+    httpFilters: [...filters, AS_POST, { name: "router", configType: { case: "typedConfig", value: any(RouterSchema, {}) } }],
     routeSpecifier: { case: "routeConfig", value: { name, virtualHosts: [{ name, domains: ["*"], routes: [...routes] }] } },
   });
   return {
@@ -34,6 +36,22 @@ export function fixedListener(listener: FixedListener): MessageInitShape<typeof 
     filterChains: [{ filters: [{ name: "http", configType: { case: "typedConfig", value: manager } }] }],
   };
 }
+
+const AS_POST_FILTER = "as-post";
+
+/** Off but for routes that ask for it. A script, since no other filter may change a method. */
+const AS_POST: MessageInitShape<typeof HttpFilterSchema> = {
+  name: AS_POST_FILTER,
+  disabled: true,
+  configType: {
+    case: "typedConfig",
+    value: any(LuaSchema, {
+      defaultSourceCode: {
+        specifier: { case: "inlineString", value: `function envoy_on_request(handle) handle:headers():replace(":method", "POST") end` },
+      },
+    }),
+  },
+};
 
 /** All addresses of the pod. A socket for 0.0.0.0 takes no IPv6; one for `::` takes both. */
 export function anyAddress(port: number, ipv6: boolean): Pick<MessageInitShape<typeof ListenerSchema>, "address"> {
@@ -48,12 +66,17 @@ export function anyAddress(port: number, ipv6: boolean): Pick<MessageInitShape<t
   };
 }
 
-/** Exactly this path goes to a cluster, whole or as another path (with a query if it has one). */
-export function forwardRoute(route: {
+export interface ForwardRoute {
   readonly path: string;
   readonly cluster: string;
+  /** Another path, with a query if it has one. */
   readonly rewrite?: string;
-}): MessageInitShape<typeof RouteSchema> {
+  /** Whatever the method was. */
+  readonly asPost?: true;
+}
+
+/** Exactly this path goes to a cluster. */
+export function forwardRoute(route: ForwardRoute): MessageInitShape<typeof RouteSchema> {
   return {
     match: { pathSpecifier: { case: "path", value: route.path } },
     action: {
@@ -65,5 +88,8 @@ export function forwardRoute(route: {
         ...(route.rewrite === undefined ? {} : { prefixRewrite: route.rewrite }),
       },
     },
+    ...(route.asPost === true
+      ? { typedPerFilterConfig: { [AS_POST_FILTER]: any(FilterConfigSchema, { config: any(LuaPerRouteSchema, {}) }) } }
+      : {}),
   };
 }

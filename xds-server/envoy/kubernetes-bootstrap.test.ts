@@ -24,6 +24,7 @@ function text(ipv6: boolean): string {
     controlPlane: { host: "seawall.seawall-system.svc", port: 15010 },
     probes: PROBES,
     podAddress: "10.1.2.3",
+    farewellKey: "7d3c",
     ipv6,
   });
   return JSON.stringify(envoyJson(BootstrapSchema, bootstrap));
@@ -61,10 +62,10 @@ describe("an injected sidecar's bootstrap", () => {
     expect(text(true)).toContain('"grpc_health_check":{"service_name":"orders","authority":"localhost:9090"}');
   });
 
-  it("keeps the admin port to the pod, and shows of it outside only whether it is ready and its metrics", () => {
+  it("keeps the admin port to the pod, and shows of it outside only whether it is ready and its metrics, and to who knows the key the way to its farewell", () => {
     expect(text(true)).toContain('"admin":{"address":{"socket_address":{"address":"127.0.0.1","port_value":15000}}}');
     const shown = [...text(true).matchAll(/"match":\{"path":"([^"]+)"\},"route":\{"cluster":"admin"/g)].map(([, path]) => path);
-    expect(shown).toEqual(["/ready", "/stats/prometheus"]);
+    expect(shown).toEqual(["/ready", "/farewell/7d3c", "/stats/prometheus"]);
     expect(text(true)).not.toContain('"prefix":"/');
   });
 

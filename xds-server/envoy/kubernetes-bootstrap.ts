@@ -9,7 +9,7 @@ import { InternalListenerSchema } from "../gen/envoy/extensions/bootstrap/intern
 import { socketAddress } from "./address.ts";
 import { any } from "./any.ts";
 import { controlPlaneCluster, EVERYTHING_BY_ADS, rootsSecretFile, tokenReferenceFile } from "./control-plane-cluster.ts";
-import { fixedListener, forwardRoute } from "./fixed-listener.ts";
+import { fixedListener, type ForwardRoute, forwardRoute } from "./fixed-listener.ts";
 import { type ProbeTarget, probeClusters, probeListener, type SidecarProbe } from "./probe-listener.ts";
 import { SIDECAR_RUNTIME } from "./runtime.ts";
 import { SIDECAR_PORTS } from "./sidecar-ports.ts";
@@ -37,17 +37,34 @@ export interface KubernetesBootstrap {
    * it, such as `$(POD_IP)` in a container's arguments.
    */
   readonly podAddress: string;
+  /** Who asks for {@link farewellPath} with it begins the sidecar's farewell: nobody else may know it. */
+  readonly farewellKey: string;
   /** Whether sockets may be opened for IPv6 as well. False only where the nodes' kernel has no IPv6 at all. */
   readonly ipv6: boolean;
 }
 
 const ADMIN_CLUSTER = "admin";
 
+/**
+ * At which the kubelet, which can only ask, tells the sidecar on its readiness port that the pod is going to end.
+ * From then on callers are asked to come back on another connection, which no longer leads to this pod.
+ */
+export function farewellPath(key: string): string {
+  return `/farewell/${key}`;
+}
+
+/** Every connection is told at its next answer; nothing is refused, and Envoy goes on. */
+const ASK_CALLERS_TO_LEAVE = "/drain_listeners?inboundonly&graceful&skip_exit";
+
 /** The bootstrap of an injected sidecar; its node id is given by {@link sidecarArguments}. It holds no secret. */
 export function kubernetesBootstrap(sidecar: KubernetesBootstrap): Bootstrap {
   const target: ProbeTarget = { address: sidecar.podAddress };
-  const listener = (name: string, port: number, path: string): ReturnType<typeof fixedListener> =>
-    fixedListener({ name, port, ipv6: sidecar.ipv6, filters: [], routes: [forwardRoute({ path, cluster: ADMIN_CLUSTER })] });
+  const listener = (name: string, port: number, ...routes: readonly Omit<ForwardRoute, "cluster">[]): ReturnType<typeof fixedListener> =>
+    fixedListener({
+      ...{ name, port, ipv6: sidecar.ipv6, filters: [] },
+      routes: routes.map((route) => forwardRoute({ ...route, cluster: ADMIN_CLUSTER })),
+    });
+  const farewell = { path: farewellPath(sidecar.farewellKey), rewrite: ASK_CALLERS_TO_LEAVE, asPost: true } as const;
   return create(BootstrapSchema, {
     node: { cluster: sidecar.nodeCluster },
     admin: { address: socketAddress("127.0.0.1", SIDECAR_PORTS.admin) },
@@ -71,8 +88,8 @@ export function kubernetesBootstrap(sidecar: KubernetesBootstrap): Bootstrap {
         ...probeClusters(sidecar.probes, target),
       ],
       listeners: [
-        listener("readiness", SIDECAR_PORTS.readiness, "/ready"),
-        listener("metrics", SIDECAR_PORTS.metrics, "/stats/prometheus"),
+        listener("readiness", SIDECAR_PORTS.readiness, { path: "/ready" }, farewell),
+        listener("metrics", SIDECAR_PORTS.metrics, { path: "/stats/prometheus" }),
         ...(sidecar.probes.length === 0 ? [] : [probeListener(sidecar.probes, sidecar.ipv6)]),
       ],
     },
@@ -109,7 +126,8 @@ export function sidecarArguments({ nodeId, concurrency = 2, drainSeconds = 45, l
   return [
     ...["--service-node", nodeId],
     ...["--concurrency", String(concurrency)],
-    ...["--drain-time-s", String(drainSeconds)],
+    // At once: the farewell is shorter than the time over which callers would be told one by one.
+    ...["--drain-time-s", String(drainSeconds), "--drain-strategy", "immediate"],
     "--disable-hot-restart",
     ...["--log-level", logLevel],
   ];
