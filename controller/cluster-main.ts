@@ -31,7 +31,7 @@ import type { Mesh } from "./mesh/mesh.ts";
 import { currentSettings } from "./mesh/settings.ts";
 import { sourceKey } from "./model/source-entry.ts";
 import { meteredKubernetes, meteredObserver } from "./metered-observer.ts";
-import { replicaAuthenticator } from "./replica-authenticator.ts";
+import { readyReplicas, replicaAuthenticator } from "./replicas.ts";
 import { KubernetesSource } from "./sources/kubernetes/kubernetes-source.ts";
 import { MeshStatus } from "./status/mesh-status.ts";
 import { PolicyProgress } from "./status/policy-progress.ts";
@@ -118,6 +118,7 @@ export async function startClusterControlPlane(options: ClusterControlPlaneOptio
     const status = new MeshStatus({
       ...{ graph, mesh, api, log, source: sourceOf, election: leadership },
       authenticator: replicaAuthenticator(authenticator, mesh.inventory.pods, own),
+      replicas: readyReplicas(graph, mesh.inventory.pods, own),
       reporting: {
         trust: () => trustPem,
         serverName: `${SELF}.${place.namespace}.svc`,

@@ -1,11 +1,14 @@
 /** What a replica tells the leader, as JSON. What one message says of a policy and a pod takes the place of what was said before. */
 import type { AcknowledgementLedger } from "./acknowledgement-ledger.ts";
+import type { SettledPolicies } from "./settled-policies.ts";
 
 export interface AcknowledgementMessage {
   /** Pods (by id) that run a policy in this state; without a state: that have to show it anew. */
   readonly acknowledged: readonly { readonly policy: string; readonly state?: string; readonly pods: readonly string[] }[];
   /** By pod id what its Envoy refuses; null: nothing any more. */
   readonly rejections: Readonly<Record<string, string | null>>;
+  /** By policy the state that the replica has brought to all whom it concerns; see SettledPolicies. */
+  readonly settled: Readonly<Record<string, string>>;
 }
 
 /** One policy and one pod, in whatever state. */
@@ -18,6 +21,7 @@ export interface Acknowledged {
 export function acknowledgementMessage(
   acknowledged: Iterable<Acknowledged>,
   rejections: Iterable<readonly [pod: string, words: string | undefined]>,
+  settled: Iterable<readonly [policy: string, revision: string]>,
 ): AcknowledgementMessage {
   const groups = new Map<string, { policy: string; state?: string; pods: string[] }>();
   for (const { policy, pod, state } of acknowledged) {
@@ -29,13 +33,16 @@ export function acknowledgementMessage(
   return {
     acknowledged: [...groups.values()],
     rejections: Object.fromEntries([...rejections].map(([pod, words]) => [pod, words ?? null])),
+    settled: Object.fromEntries(settled),
   };
 }
 
-/** Takes a message over into a ledger. */
-export function recordMessage(ledger: AcknowledgementLedger, message: AcknowledgementMessage): void {
+/** Takes a message over into the ledger of all replicas, and into what this one has settled. */
+export function recordMessage(ledger: AcknowledgementLedger, settled: SettledPolicies, message: AcknowledgementMessage): void {
   for (const { policy, state, pods } of message.acknowledged) for (const pod of pods) ledger.record(policy, pod, state);
   for (const [pod, words] of Object.entries(message.rejections)) ledger.recordRejection(pod, words ?? undefined);
+  // Last: whatever its sidecars run was said before.
+  for (const [policy, revision] of Object.entries(message.settled)) settled.record(policy, revision);
 }
 
 /** Undefined for what no replica sends. */
@@ -50,7 +57,9 @@ export function parseAcknowledgements(text: string): AcknowledgementMessage | un
 }
 
 function isMessage(value: unknown): value is AcknowledgementMessage {
-  if (!isRecord(value) || !isRecord(value["rejections"]) || !Array.isArray(value["acknowledged"])) return false;
+  if (!isRecord(value) || !isRecord(value["rejections"]) || !isRecord(value["settled"]) || !Array.isArray(value["acknowledged"]))
+    return false;
+  if (!Object.values(value["settled"]).every((revision) => typeof revision === "string")) return false;
   const words = Object.values(value["rejections"]);
   return words.every((one) => one === null || typeof one === "string") && value["acknowledged"].every(isGroup);
 }

@@ -4,6 +4,7 @@ import type { AcknowledgementLedger } from "./acknowledgement-ledger.ts";
 import { type AcknowledgementMessage, acknowledgementMessage, type Acknowledged } from "./acknowledgement-messages.ts";
 import { REPORT_PATH } from "./acknowledgement-service.ts";
 import { type ReportClock, systemReportClock } from "./report-clock.ts";
+import type { SettledPolicies } from "./settled-policies.ts";
 
 export interface LeaderAddress {
   readonly host: string;
@@ -12,6 +13,7 @@ export interface LeaderAddress {
 
 export interface AcknowledgementReporterOptions {
   readonly ledger: AcknowledgementLedger;
+  readonly settled: SettledPolicies;
   /** The roots, PEM, by which the leader's certificate is checked; undefined is plaintext, for tests. */
   readonly trust: () => string | undefined;
   /** A name that the leader's certificate carries. */
@@ -96,6 +98,7 @@ class Connection {
   /** Policies by pod. */
   readonly #news = new Map<string, Set<string>>();
   readonly #rejectionNews = new Set<string>();
+  readonly #settledNews = new Set<string>();
   #gathering = false;
   #writing = false;
   #ended = false;
@@ -139,10 +142,15 @@ class Connection {
     );
     // The callback above tells of every end.
     this.#call.on("error", () => undefined);
-    const { ledger } = options;
+    const { ledger, settled } = options;
     for (const [policy, pod] of ledger.acknowledgements()) this.#note(policy, pod);
     for (const [pod] of ledger.rejections()) this.#rejectionNews.add(pod);
-    this.#stop = ledger.listen({
+    for (const policy of settled.policies()) this.#settledNews.add(policy);
+    const stopSettled = settled.listen((policy) => {
+      this.#settledNews.add(policy);
+      this.#gather();
+    });
+    const stopLedger = ledger.listen({
       onAcknowledgement: (policy, pod) => {
         this.#note(policy, pod);
         this.#gather();
@@ -152,6 +160,10 @@ class Connection {
         this.#gather();
       },
     });
+    this.#stop = () => {
+      stopSettled();
+      stopLedger();
+    };
     this.#gather();
   }
 
@@ -179,13 +191,17 @@ class Connection {
   }
 
   #send(): void {
-    if (this.#ended || (this.#news.size === 0 && this.#rejectionNews.size === 0)) return;
-    const message = acknowledgementMessage(this.#takeNews(), this.#takeRejections());
+    if (this.#ended || !this.#hasNews()) return;
+    const message = acknowledgementMessage(this.#takeNews(), this.#takeRejections(), this.#takeSettled());
     this.#writing = true;
     this.#call.write(message, () => {
       this.#writing = false;
-      if (this.#news.size > 0 || this.#rejectionNews.size > 0) this.#send();
+      if (this.#hasNews()) this.#send();
     });
+  }
+
+  #hasNews(): boolean {
+    return this.#news.size > 0 || this.#rejectionNews.size > 0 || this.#settledNews.size > 0;
   }
 
   *#takeNews(): Iterable<Acknowledged> {
@@ -205,5 +221,17 @@ class Connection {
     const { ledger } = this.#options;
     for (const pod of this.#rejectionNews) if (ledger.speaksOf(pod)) yield [pod, ledger.rejectionOf(pod)];
     this.#rejectionNews.clear();
+  }
+
+  /** What was settled is said when nothing is left to say of sidecars: it must not come before what they run. */
+  *#takeSettled(): Iterable<readonly [string, string]> {
+    if (this.#news.size > 0) return;
+    let taken = 0;
+    for (const policy of this.#settledNews) {
+      if (taken++ >= MOST_AT_ONCE) return;
+      this.#settledNews.delete(policy);
+      const revision = this.#options.settled.revisionOf(policy);
+      if (revision !== undefined) yield [policy, revision];
+    }
   }
 }

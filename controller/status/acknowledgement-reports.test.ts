@@ -8,6 +8,7 @@ import { AcknowledgementLedger } from "./acknowledgement-ledger.ts";
 import { recordMessage } from "./acknowledgement-messages.ts";
 import { AcknowledgementReporter } from "./acknowledgement-reporter.ts";
 import { AcknowledgementService, REPORT_PATH } from "./acknowledgement-service.ts";
+import { SettledPolicies } from "./settled-policies.ts";
 
 const closing: (() => void | PromiseLike<void>)[] = [];
 afterEach(async () => {
@@ -17,24 +18,37 @@ afterEach(async () => {
 const MINUTE = 60_000;
 
 /** Takes tokens that run out after a minute of the clock. */
-async function leader(clock = new FakeClock()): Promise<{ service: AcknowledgementService; port: number; ledger: AcknowledgementLedger }> {
+async function leader(clock = new FakeClock()): Promise<{
+  service: AcknowledgementService;
+  port: number;
+  ledger: AcknowledgementLedger;
+  settled: Map<string, SettledPolicies>;
+}> {
   const service = new AcknowledgementService(
     {
       authenticateReplica: (token) =>
-        token === "own" ? Promise.resolve({ expiresAt: clock.now() + MINUTE }) : Promise.reject(new Error("the token is no replica's")),
+        token === "own"
+          ? Promise.resolve({ replica: "two", expiresAt: clock.now() + MINUTE })
+          : Promise.reject(new Error("the token is no replica's")),
     },
     clock,
   );
   const server = await TestServer.start({ services: [service.service] });
   closing.push(() => server[Symbol.asyncDispose]());
   const ledger = new AcknowledgementLedger();
-  service.takeReports((message) => recordMessage(ledger, message));
-  return { service, port: server.target.port, ledger };
+  const settled = new Map<string, SettledPolicies>();
+  service.takeReports((replica) => {
+    const its = new SettledPolicies();
+    settled.set(replica, its);
+    return { take: (message) => recordMessage(ledger, its, message), ended: () => void settled.delete(replica) };
+  });
+  return { service, port: server.target.port, ledger, settled };
 }
 
-function reporter(ledger: AcknowledgementLedger): AcknowledgementReporter {
+function reporter(ledger: AcknowledgementLedger, settled = new SettledPolicies()): AcknowledgementReporter {
   const made = new AcknowledgementReporter({
     ledger,
+    settled,
     trust: () => undefined,
     serverName: "localhost",
     token: () => Promise.resolve("own\n"),
@@ -80,6 +94,22 @@ describe("a replica's reports", () => {
     await until("the rejection is taken back", () => ledger.rejectionOf("pod-x") === undefined);
   });
 
+  it("say what is settled, after what its sidecars run, until they end", async () => {
+    const { service, port, ledger, settled } = await leader();
+    const own = new AcknowledgementLedger();
+    const ownSettled = new SettledPolicies();
+    for (let policy = 0; policy < 12_000; policy++) ownSettled.record(`AccessPolicy/shop/p${policy}`, "1");
+    for (let pod = 0; pod < 12_000; pod++) own.record("AccessPolicy/shop/p0", `pod-${pod}`, "1 web");
+    reporter(own, ownSettled).reportTo({ host: "127.0.0.1", port });
+    await until("the leader is told of p0", () => settled.get("two")?.revisionOf("AccessPolicy/shop/p0") === "1");
+    expect([...ledger.acknowledgements()]).toHaveLength(12_000);
+    await until("the leader knows all of them", () => [...(settled.get("two")?.policies() ?? [])].length === 12_000);
+    ownSettled.record("AccessPolicy/shop/p0", "2");
+    await until("the leader is told of p0 anew", () => settled.get("two")?.revisionOf("AccessPolicy/shop/p0") === "2");
+    service.takeReports(undefined);
+    expect(settled.size).toBe(0);
+  });
+
   it("say nothing of a sidecar that has gone elsewhere", async () => {
     const { port, ledger } = await leader();
     ledger.record("AccessPolicy/shop/reads", "gone", "2 web");
@@ -113,7 +143,7 @@ describe("a replica's reports", () => {
 
   it("are taken from nobody else, in no other shape, and by no replica that does not lead", async () => {
     const { service, port, ledger } = await leader();
-    const message = (acknowledged: unknown): string => JSON.stringify({ acknowledged, rejections: {} });
+    const message = (acknowledged: unknown): string => JSON.stringify({ acknowledged, rejections: {}, settled: {} });
     const forged = message([{ policy: "AccessPolicy/shop/reads", state: "1 web", pods: ["pod"] }]);
     expect(await send(port, forged, "guessed")).toBe(status.UNAUTHENTICATED);
     for (const mistake of [
@@ -122,6 +152,7 @@ describe("a replica's reports", () => {
       message([{ policy: 1, pods: [] }]),
       message([{ policy: "a", state: 5, pods: [] }]),
       message([{ policy: "a", pods: [1] }]),
+      JSON.stringify({ acknowledged: [], rejections: {}, settled: { "AccessPolicy/shop/reads": 1 } }),
     ]) {
       expect(await send(port, mistake)).toBe(status.INVALID_ARGUMENT);
     }

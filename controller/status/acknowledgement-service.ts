@@ -8,12 +8,23 @@ export const REPORT_PATH = "/seawall.v1.Acknowledgements/Report";
 
 /** Tells whether a bearer token is a replica's own. */
 export interface ReplicaAuthenticator {
-  /** `expiresAt` in Unix milliseconds. Rejects with an Error whose message may be shown to the caller. */
-  authenticateReplica(bearerToken: string | undefined): Promise<{ readonly expiresAt: number }>;
+  /** `replica` for people, `expiresAt` in Unix milliseconds. Rejects with an Error whose message may be shown to the caller. */
+  authenticateReplica(bearerToken: string | undefined): Promise<AuthenticatedReplica>;
 }
 
-/** Takes what is reported; undefined while this replica does not lead. */
-export type ReportTaker = ((message: AcknowledgementMessage) => void) | undefined;
+export interface AuthenticatedReplica {
+  readonly replica: string;
+  readonly expiresAt: number;
+}
+
+/** One replica's report, while it lasts. */
+export interface Report {
+  take(message: AcknowledgementMessage): void;
+  ended(): void;
+}
+
+/** Called when a report begins; undefined while this replica does not lead. */
+export type ReportTaker = ((replica: string) => Report) | undefined;
 
 /** Milliseconds; Node's timers fire at once when asked for more. */
 const LONGEST_TIMER = 2 ** 31 - 1;
@@ -50,7 +61,7 @@ export class AcknowledgementService {
       implementation: {
         report: (call: ReportCall, respond: sendUnaryData<undefined>): void => {
           this.#accept(call).then(
-            (expiresAt) => this.#serve(call, respond, expiresAt),
+            (authenticated) => this.#serve(call, respond, authenticated),
             (error: unknown) =>
               respond({ code: status.UNAUTHENTICATED, details: error instanceof Error ? error.message : "the token was not accepted" }),
           );
@@ -65,31 +76,33 @@ export class AcknowledgementService {
     if (taker === undefined) for (const respond of [...this.#calls.values()]) respond(NOT_LEADING);
   }
 
-  async #accept(call: ReportCall): Promise<number> {
+  async #accept(call: ReportCall): Promise<AuthenticatedReplica> {
     const header = call.metadata.get("authorization")[0];
     const bearer = typeof header === "string" && /^bearer /i.test(header) ? header.slice("bearer ".length) : undefined;
-    return (await this.#authenticator.authenticateReplica(bearer)).expiresAt;
+    return this.#authenticator.authenticateReplica(bearer);
   }
 
-  #serve(call: ReportCall, respond: sendUnaryData<undefined>, expiresAt: number): void {
+  #serve(call: ReportCall, respond: sendUnaryData<undefined>, { replica, expiresAt }: AuthenticatedReplica): void {
     if (call.cancelled) return;
     if (this.#taker === undefined) {
       respond(NOT_LEADING);
       return;
     }
+    const report = this.#taker(replica);
     // The replica comes again, with a fresh token.
     const validFor = Math.min(Math.max(expiresAt - this.#clock.now(), 0), LONGEST_TIMER);
     const cancelExpiry = this.#clock.after(validFor, () => answer(null));
     const answer: sendUnaryData<undefined> = (...result) => {
       if (!this.#calls.delete(call)) return;
       cancelExpiry();
+      report.ended();
       respond(...result);
     };
     this.#calls.set(call, answer);
     call.on("data", (message: AcknowledgementMessage | typeof MALFORMED) => {
       if (!this.#calls.has(call)) return;
       if (message === MALFORMED) answer({ code: status.INVALID_ARGUMENT, details: "not a report of acknowledgements" });
-      else this.#taker?.(message);
+      else report.take(message);
     });
     call.on("end", () => answer(null));
     call.on("cancelled", () => answer(null));

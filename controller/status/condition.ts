@@ -37,6 +37,8 @@ export interface PolicyFindings {
   readonly covers: boolean;
   readonly losses: readonly Loss[];
   readonly tally: Tally;
+  /** Replicas that have yet to bring it to those of their sidecars that it concerns and does not count: callers. */
+  readonly unsettled: readonly string[];
 }
 
 export function conditionsOf(findings: PolicyFindings): readonly [accepted: Condition, resolvedRefs: Condition, programmed: Condition] {
@@ -81,5 +83,6 @@ function programmedCondition(findings: PolicyFindings): Condition {
   if (findings.losses.some(({ reason }) => reason === "Conflicted"))
     return not("Conflicted", `${count}, where no other policy acts instead`);
   if (findings.missing.length > 0) return not("TargetNotFound", `${count}; not found: ${findings.missing.join(", ")}`);
+  if (findings.unsettled.length > 0) return not("Pending", `${count}; waiting for callers at ${findings.unsettled.join(", ")}`);
   return { type, status: "True", reason: "Programmed", message: count };
 }

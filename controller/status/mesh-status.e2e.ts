@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import { eventually, until } from "../../e2e/support/eventually.ts";
 import { TestAuthority } from "../../xds-server/delta/testing/test-authority.ts";
+import { HeldWatches } from "./testing/held-watches.ts";
 import { StatusCluster } from "./testing/status-cluster.ts";
 import { TestReplica, type TestReplicaOptions } from "./testing/test-replica.ts";
 
@@ -35,6 +36,12 @@ async function shop(): Promise<{
 
 /** Nobody's sidecars are given up in a test. */
 const PATIENT = { settlingMs: 3_600_000 };
+
+/** Resolves when the leader has heard of the sidecar of web-1, and so from the replica that has it. */
+async function reports(namespace: string): Promise<void> {
+  await cluster.allow(namespace, "other", { target: "web", from: "orders" });
+  await cluster.until(namespace, "other", "Programmed", "True Programmed: 1 of 1 sidecars @1");
+}
 
 async function stopped(replica: TestReplica): Promise<void> {
   replicas.delete(replica);
@@ -203,6 +210,62 @@ describe("several replicas", () => {
     held.accept();
     await cluster.until(namespace, "reads", "Programmed", "True Programmed: 2 of 2 sidecars @1");
     expect(two.leading).toBe(false);
+  });
+
+  it("wait for the callers that are connected to another one than the server", async () => {
+    const { namespace, replica } = await shop();
+    const one = await replica("one");
+    await until("the first leads", () => one.leading);
+    const two = await replica("two");
+    await one.connect(`${namespace}/orders-1`, await cluster.pod(namespace, "orders-1"));
+    const caller = await two.connect(`${namespace}/web-1`, await cluster.pod(namespace, "web-1"));
+    await reports(namespace);
+    await cluster.allow(namespace, "reads", { from: "somebody-else" });
+    await cluster.until(namespace, "reads", "Programmed", "True Programmed: 1 of 1 sidecars @1");
+    // From now on web may call, and cannot before its own sidecar knows.
+    caller.hold();
+    await cluster.allow(namespace, "reads", { from: "web" });
+    await cluster.until(namespace, "reads", "Programmed", "False Pending: 1 of 1 sidecars; waiting for callers at two @2");
+    expect(await cluster.waitFor(namespace, "reads", "Programmed", "1s")).not.toBe(0);
+    caller.accept();
+    expect(await cluster.waitFor(namespace, "reads", "Programmed")).toBe(0);
+    expect(await cluster.condition(namespace, "reads", "Programmed")).toBe("True Programmed: 1 of 1 sidecars @2");
+  });
+
+  it("wait for one that has not heard of the edit yet, as long as it is there", async () => {
+    const { namespace, replica } = await shop();
+    const one = await replica("one");
+    await until("the first leads", () => one.leading);
+    const watches = new HeldWatches(cluster.api);
+    const two = await replica("two", { api: watches.api });
+    await one.connect(`${namespace}/orders-1`, await cluster.pod(namespace, "orders-1"));
+    await two.connect(`${namespace}/web-1`, await cluster.pod(namespace, "web-1"));
+    await reports(namespace);
+    await cluster.allow(namespace, "reads");
+    await cluster.until(namespace, "reads", "Programmed", "True Programmed: 1 of 1 sidecars @1");
+    watches.hold();
+    await cluster.allow(namespace, "reads", { from: "somebody-else" });
+    await cluster.until(namespace, "reads", "Programmed", "False Pending: 1 of 1 sidecars; waiting for callers at two @2");
+    watches.release();
+    await cluster.until(namespace, "reads", "Programmed", "True Programmed: 1 of 1 sidecars @2");
+    watches.hold();
+    await cluster.allow(namespace, "reads");
+    await cluster.until(namespace, "reads", "Programmed", "False Pending: 1 of 1 sidecars; waiting for callers at two @3");
+    await stopped(two);
+    await cluster.until(namespace, "reads", "Programmed", "True Programmed: 1 of 1 sidecars @3");
+  });
+
+  it("wait for one that serves and has not found the leader yet", async () => {
+    const { namespace, replica } = await shop();
+    const one = await replica("seawall-1");
+    await until("the first leads", () => one.leading);
+    await one.connect(`${namespace}/orders-1`, await cluster.pod(namespace, "orders-1"));
+    for (const name of ["seawall-1", "seawall-2"]) await cluster.pod(namespace, name);
+    await until("the leader knows both pods", () => one.knowsReady(`${namespace}/seawall-1`) && one.knowsReady(`${namespace}/seawall-2`));
+    await cluster.allow(namespace, "reads");
+    await cluster.until(namespace, "reads", "Programmed", "False Pending: 1 of 1 sidecars; waiting for callers at seawall-2 @1");
+    await replica("seawall-2");
+    await cluster.until(namespace, "reads", "Programmed", "True Programmed: 1 of 1 sidecars @1");
   });
 
   it("tell a new leader everything, and no status turns because another leads", async () => {

@@ -3,7 +3,7 @@
  *
  *     sidecar -ACK-> delta server -> SidecarAcknowledgements (every replica: what its own sidecars run)
  *       follower: AcknowledgementReporter -gRPC-> leader: AcknowledgementService
- *       leader:   own + reported -> AcknowledgementLedger -> PolicyTallies -> StatusWriter -> API server
+ *       leader:   own + reported -> AcknowledgementLedger, Settlement -> PolicyTallies -> StatusWriter -> API server
  *
  * The leader begins with nothing: followers find it by the Lease and send it all that they know.
  */
@@ -28,6 +28,8 @@ import { type PolicyCoverage, policyCoverage } from "./policy-coverage.ts";
 import { type PolicyReport, PolicyTallies } from "./policy-tallies.ts";
 import { type ReportClock, systemReportClock } from "./report-clock.ts";
 import { type RouteReport, routeReports } from "./route-statuses.ts";
+import { SettledPolicies } from "./settled-policies.ts";
+import { Settlement } from "./settlement.ts";
 import { type AcknowledgingServer, SidecarAcknowledgements } from "./sidecar-acknowledgements.ts";
 import { type StatusKind, StatusWriter } from "./status-writer.ts";
 
@@ -49,6 +51,8 @@ export interface MeshStatusOptions {
   readonly api: KubernetesApi;
   readonly election: Election;
   readonly authenticator: ReplicaAuthenticator;
+  /** The names of the replicas that serve sidecars, this one among them. */
+  readonly replicas: Collection<string, string>;
   /** How this replica proves to the leader what it is; see AcknowledgementReporterOptions. */
   readonly reporting: {
     readonly trust: () => string | undefined;
@@ -61,6 +65,10 @@ export interface MeshStatusOptions {
   readonly intervalMs?: number;
   /** Milliseconds for which a new leader believes an object that says it is programmed. Default 10 s. */
   readonly settlingMs?: number;
+  /** Milliseconds for which a policy waits for callers that do not answer. Default 2 s. */
+  readonly callersPatienceMs?: number;
+  /** Milliseconds for which a policy waits for replicas that have yet to settle it. Default 10 s. */
+  readonly replicasPatienceMs?: number;
   readonly onWrite?: (outcome: "written" | "gone" | "failed") => void;
 }
 
@@ -95,11 +103,12 @@ export class MeshStatus {
     this.#clock = options.clock ?? systemReportClock;
     this.coverage = policyCoverage(graph, mesh, source);
     this.#routes = routeReports(graph, mesh, source);
-    this.#acknowledgements = new SidecarAcknowledgements(this.coverage, this.#clock);
+    this.#acknowledgements = new SidecarAcknowledgements(this.coverage, this.#clock, options.callersPatienceMs);
     this.#service = new AcknowledgementService(authenticator, this.#clock);
     this.#reporter = new AcknowledgementReporter({
       ...reporting,
       ledger: this.#acknowledgements.ledger,
+      settled: this.#acknowledgements.settled,
       clock: this.#clock,
       log: (message) => log("warn", message),
     });
@@ -143,11 +152,19 @@ export class MeshStatus {
   }
 
   #beginLead(): Lead {
-    const { api, election, log, onWrite, intervalMs = 250, settlingMs = 10_000 } = this.#options;
+    const { api, election, log, onWrite, intervalMs = 250, settlingMs = 10_000, replicasPatienceMs = 10_000 } = this.#options;
     const ledger = new AcknowledgementLedger();
     const own = this.#acknowledgements.ledger;
     for (const [policy, pod, state] of own.acknowledgements()) ledger.record(policy, pod, state);
     for (const [pod, words] of own.rejections()) ledger.recordRejection(pod, words);
+    const settlement = new Settlement({
+      clock: this.#clock,
+      patienceMs: replicasPatienceMs,
+      onGivenUp: (policy, replicas) =>
+        log("warn", `${policy} counts as programmed, though ${replicas.join(", ")} may have yet to bring it to callers: they are behind`),
+    });
+    for (const [, name] of this.#options.replicas.entries()) settlement.serves(name);
+    settlement.join(nameOf(election.identity), this.#acknowledgements.settled);
     const writer = new StatusWriter({
       api,
       mayWrite: () => election.leading,
@@ -165,18 +182,20 @@ export class MeshStatus {
         return;
       }
       if (!begun) return;
-      const { tally } = found.findings;
-      const behind = tally.programmed < tally.affected && tally.rejection === undefined;
+      const { tally, unsettled } = found.findings;
+      const behind = (tally.programmed < tally.affected && tally.rejection === undefined) || unsettled.length > 0;
       if (settling && behind && isProgrammed(writer.statusOf(key), found.subject.generation)) postponed.add(key);
       else wantPolicy(writer, found);
     };
-    const tallies = new PolicyTallies({ coverage: this.coverage, ledger, clock: this.#clock, intervalMs, onReport: report });
+    const { coverage } = this;
+    const tallies = new PolicyTallies({ coverage, ledger, settlement, clock: this.#clock, intervalMs, onReport: report });
     const stops = [
       own.listen({
         onAcknowledgement: (policy, pod, state) => ledger.record(policy, pod, state),
         onRejection: (pod, words) => ledger.recordRejection(pod, words),
       }),
       this.#routes.onChange((changes) => followRoutes(writer, changes)),
+      this.#options.replicas.onChange((changes) => followReplicas(settlement, changes)),
       this.#clock.after(settlingMs, () => {
         settling = false;
         for (const key of postponed) report(key, tallies.report(key));
@@ -191,14 +210,19 @@ export class MeshStatus {
       for (const [, route] of this.#routes.entries()) wantRoute(writer, route);
       for (const key of this.coverage.subjects.keys()) report(key, tallies.report(key));
     });
-    this.#service.takeReports((message) => recordMessage(ledger, message));
+    this.#service.takeReports((replica) => {
+      const settled = new SettledPolicies();
+      const leave = settlement.join(replica, settled);
+      return { take: (message) => recordMessage(ledger, settled, message), ended: leave };
+    });
     return {
       writer,
       tallies,
       close: () => {
-        this.#service.takeReports(undefined);
         for (const stop of stops) stop();
         tallies.close();
+        settlement.close();
+        this.#service.takeReports(undefined);
         writer.close();
       },
     };
@@ -217,6 +241,18 @@ export class MeshStatus {
     cancel = this.#clock.after(SWEEP, sweep);
     return () => cancel();
   }
+}
+
+function followReplicas(settlement: Settlement, changes: ReadonlyMap<string, Change<string>>): void {
+  for (const change of changes.values()) {
+    if (change.kind === "removed") settlement.servesNoLonger(change.old);
+    else settlement.serves(change.value);
+  }
+}
+
+/** The pod of a replica. */
+function nameOf(identity: string): string {
+  return identity.slice(0, Math.max(0, identity.indexOf("_"))) || identity;
 }
 
 /** The kinds whose status Seawall writes. */

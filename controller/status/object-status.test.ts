@@ -10,6 +10,7 @@ const FINE: PolicyFindings = {
   covers: true,
   losses: [],
   tally: { affected: 2, programmed: 2, awaited: [] },
+  unsettled: [],
 };
 
 function report(findings: Partial<PolicyFindings> = {}, services: readonly string[] = ["orders"]): PolicyReport {
@@ -53,6 +54,12 @@ describe("the conditions of a policy", () => {
       { tally: pending },
       "Accepted True Accepted",
       "Programmed False PartiallyProgrammed 3 of 9 sidecars; waiting for shop/a, shop/b, shop/c and 3 more",
+    ],
+    [
+      "runs everywhere, while its callers are not told yet",
+      { unsettled: ["seawall-1", "seawall-2"] },
+      "Accepted True Accepted",
+      "Programmed False Pending 2 of 2 sidecars; waiting for callers at seawall-1, seawall-2",
     ],
     [
       "is refused",

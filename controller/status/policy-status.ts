@@ -94,6 +94,7 @@ function statusOf(entry: PolicyEntry, coverage: Coverage | undefined, mesh: Mesh
     covers: coverage !== undefined,
     losses: coverage?.losses ?? [],
     tally,
+    unsettled: [],
   };
   return {
     kind: entry.kind,

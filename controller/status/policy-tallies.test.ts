@@ -5,12 +5,15 @@ import { FakeClock } from "../../xds-server/delta/testing/fake-clock.ts";
 import { AcknowledgementLedger, acknowledgedState } from "./acknowledgement-ledger.ts";
 import { policyCoverage } from "./policy-coverage.ts";
 import { type PolicyReport, PolicyTallies } from "./policy-tallies.ts";
+import { SettledPolicies } from "./settled-policies.ts";
+import { Settlement } from "./settlement.ts";
 import { MeshSources } from "./testing/mesh-sources.ts";
 import { allow, pod, policy, service } from "./testing/objects.ts";
 
 function leader(): {
   mesh: MeshSources;
   ledger: AcknowledgementLedger;
+  settlement: Settlement;
   clock: FakeClock;
   tallies: PolicyTallies;
   reports: [string, PolicyReport | undefined][];
@@ -24,7 +27,9 @@ function leader(): {
   const reports: [string, PolicyReport | undefined][] = [];
   mesh.set(service("orders"), service("web"));
   mesh.synced();
-  const tallies = new PolicyTallies({ coverage, ledger, clock, intervalMs: 250, onReport: (key, report) => reports.push([key, report]) });
+  const settlement = new Settlement({ clock, patienceMs: 10_000 });
+  const onReport = (key: string, report: PolicyReport | undefined): void => void reports.push([key, report]);
+  const tallies = new PolicyTallies({ coverage, ledger, settlement, clock, intervalMs: 250, onReport });
   const acknowledge = (policyName: string, podName: string): void => {
     const found = coverage.pods.get(`shop/${podName}`);
     const subject = coverage.subjects.get(`AccessPolicy/shop/${policyName}`);
@@ -33,12 +38,15 @@ function leader(): {
     }
   };
   const fromScratch = (): Map<string, PolicyReport | undefined> => {
-    const anew = new PolicyTallies({ coverage, ledger, clock: new FakeClock(), intervalMs: 250, onReport: () => undefined });
+    const anew = new PolicyTallies({
+      ...{ coverage, ledger, settlement: new Settlement({ clock, patienceMs: 10_000 }), clock: new FakeClock(), intervalMs: 250 },
+      onReport: () => undefined,
+    });
     const found = new Map([...coverage.subjects.keys()].map((key) => [key, anew.report(key)] as const));
     anew.close();
     return found;
   };
-  return { mesh, ledger, clock, tallies, reports, acknowledge, fromScratch };
+  return { mesh, ledger, settlement, clock, tallies, reports, acknowledge, fromScratch };
 }
 
 function programmed(reports: readonly [string, PolicyReport | undefined][]): string[] {
@@ -131,6 +139,25 @@ describe("the leader's tallies", () => {
     expect(programmed(reports.splice(0))).toEqual(["reads 1000/1000"]);
     clock.advance(250);
     expect(reports).toEqual([]);
+  });
+
+  it("are told at once when the last replica has settled a policy whose sidecars run it already", async () => {
+    const { mesh, clock, reports, acknowledge, settlement } = leader();
+    const replica = new SettledPolicies();
+    settlement.join("two", replica);
+    mesh.set(pod("orders-1"), allow("reads", "orders", "web"));
+    mesh.graph.tick();
+    acknowledge("reads", "orders-1");
+    await Promise.resolve();
+    expect(reports).toEqual([]);
+    clock.advance(250);
+    expect(reports.splice(0).map(([, report]) => report?.findings.unsettled)).toEqual([["two"]]);
+    replica.record("AccessPolicy/shop/reads", "uid-of-AccessPolicy-reads/1");
+    await Promise.resolve();
+    expect(reports.map(([, report]) => report?.findings.unsettled)).toEqual([[]]);
+    mesh.delete("AccessPolicy", "shop", "reads");
+    mesh.graph.tick();
+    expect(settlement.awaitedAt("AccessPolicy/shop/reads")).toEqual([]);
   });
 
   it("do not count what was acknowledged of another generation", () => {

@@ -1,12 +1,13 @@
 /**
  * How far each policy is, among all sidecars of the mesh: the leader's view. Kept are the pods that have yet to acknowledge,
  * usually none; what comes in changes these alone. A policy whose findings may have changed is told of once in a while, and
- * at once when the last sidecar has acknowledged.
+ * at once when the last sidecar has acknowledged and every replica has settled it.
  */
 import { acknowledgedState, type AcknowledgementLedger } from "./acknowledgement-ledger.ts";
 import type { Loss, PolicyFindings, Tally } from "./condition.ts";
 import type { PolicyCoverage, SidecarPod, StatusSubject } from "./policy-coverage.ts";
 import type { ReportClock } from "./report-clock.ts";
+import type { Settlement } from "./settlement.ts";
 
 export interface TargetFindings {
   readonly position: number;
@@ -24,6 +25,7 @@ export interface PolicyTalliesOptions {
   readonly coverage: PolicyCoverage;
   /** What the sidecars of all replicas acknowledged. */
   readonly ledger: AcknowledgementLedger;
+  readonly settlement: Settlement;
   readonly clock: ReportClock;
   /** Milliseconds between two reports of one policy while acknowledgements come in. */
   readonly intervalMs: number;
@@ -38,6 +40,7 @@ export class PolicyTallies {
   readonly #options: PolicyTalliesOptions;
   readonly #coverage: PolicyCoverage;
   readonly #ledger: AcknowledgementLedger;
+  readonly #settlement: Settlement;
   /** By policy the pods (key by id) that have yet to acknowledge. It may hold some that the policy no longer affects. */
   readonly #awaited = new Map<string, Map<string, string>>();
   readonly #changed = new Set<string>();
@@ -51,6 +54,7 @@ export class PolicyTallies {
     this.#options = options;
     this.#coverage = options.coverage;
     this.#ledger = options.ledger;
+    this.#settlement = options.settlement;
     const { subjects, pairs, pods } = this.#coverage;
     for (const policy of subjects.keys()) this.#recount(policy);
     this.#stops = [
@@ -78,6 +82,10 @@ export class PolicyTallies {
           }
         }
       }),
+      this.#settlement.listen((policy) => {
+        this.#completeIfSo(policy);
+        this.#note(policy);
+      }),
       this.#ledger.listen({
         onAcknowledgement: (policy, id, state) => this.#acknowledged(policy, id, state),
         onRejection: (id) => {
@@ -99,12 +107,14 @@ export class PolicyTallies {
     const subject = this.#coverage.subjects.get(policy);
     if (subject === undefined) return undefined;
     const awaited = this.#awaitedOf(policy);
+    const unsettled = this.#settlement.awaitedAt(policy);
     const pairs = this.#coverage.pairsByPolicy.values(policy);
     const findings = (targets: StatusSubject["targets"], covered: typeof pairs): PolicyFindings => ({
       mistakes: subject.mistakes,
       missing: targets.filter(({ missing }) => missing).map(({ words }) => words),
       covers: covered.length > 0,
       losses: distinct(covered.flatMap(({ losses }) => losses)),
+      unsettled,
       tally: this.#tally(
         covered.map(({ workload }) => workload),
         awaited,
@@ -153,6 +163,8 @@ export class PolicyTallies {
 
   #recount(policy: string): void {
     this.#awaited.delete(policy);
+    const subject = this.#coverage.subjects.get(policy);
+    if (subject !== undefined) this.#settlement.expect(policy, subject.revision);
     for (const { workload } of this.#coverage.pairsByPolicy.values(policy)) {
       for (const pod of this.#coverage.runningByWorkload.values(workload)) this.#judge(policy, pod);
     }
@@ -175,7 +187,7 @@ export class PolicyTallies {
     if (awaited !== undefined && key !== undefined) {
       const pod = this.#coverage.pods.get(key);
       if (pod?.id === id) this.#judge(policy, pod);
-      if (awaited.size === 0) this.#complete.add(policy);
+      this.#completeIfSo(policy);
       this.#note(policy);
     } else if (state === undefined) this.#awaitAgain(policy, id);
   }
@@ -198,8 +210,13 @@ export class PolicyTallies {
     }
   }
 
+  #completeIfSo(policy: string): void {
+    if ((this.#awaited.get(policy)?.size ?? 0) === 0 && this.#settlement.awaitedAt(policy).length === 0) this.#complete.add(policy);
+  }
+
   #forget(policy: string): void {
     this.#awaited.delete(policy);
+    this.#settlement.forget(policy);
     this.#report(policy);
   }
 

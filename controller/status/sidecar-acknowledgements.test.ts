@@ -97,11 +97,13 @@ describe("what sidecars acknowledge", () => {
     expect(ledger.events).toEqual([]);
   });
 
-  it("waits for the callers whom the edit concerns, though they do not count", async () => {
+  it("settles a policy when the callers whom the edit concerns have answered too, or patience with them ends", async () => {
+    const settled = (): string | undefined => acknowledgements.settled.revisionOf("AccessPolicy/shop/reads");
     await connect("orders-1");
     const caller = await connect("web-1");
     await ledger.heard("uid-of-orders-1 runs reads 1");
     await isDone("web-1");
+    expect(settled()).toBe("uid-of-AccessPolicy-reads/1");
     caller.hold();
     for (const [generation, from] of [
       [2, "somebody-else"],
@@ -109,14 +111,20 @@ describe("what sidecars acknowledge", () => {
     ] as const) {
       mesh.set(allow("reads", "orders", from, generation));
       mesh.graph.tick();
-      await isDone("orders-1");
-      await new Promise((resolve) => setImmediate(resolve));
-      expect(ledger.events).toEqual([]);
+      await ledger.heard(`uid-of-orders-1 runs reads ${generation}`);
+      expect(settled()).toBe(`uid-of-AccessPolicy-reads/${generation - 1}`);
       if (generation === 2) caller.accept();
       else loosePatience();
-      await ledger.heard(`uid-of-orders-1 runs reads ${generation}`);
+      await until(`generation ${generation} is settled`, () => settled() === `uid-of-AccessPolicy-reads/${generation}`);
       caller.hold();
     }
+  });
+
+  it("settles at once a policy that concerns nobody who is connected", async () => {
+    mesh.set(allow("reads", "orders", "somebody-else", 2));
+    mesh.graph.tick();
+    await Promise.resolve();
+    expect(acknowledgements.settled.revisionOf("AccessPolicy/shop/reads")).toBe("uid-of-AccessPolicy-reads/2");
   });
 
   it("is nothing new of a sidecar that refuses, which says so, until it accepts again", async () => {

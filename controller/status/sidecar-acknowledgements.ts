@@ -8,6 +8,7 @@ import type { SubscriberProgress } from "../../xds-server/delta/stream-status.ts
 import { AcknowledgementLedger, acknowledgedState } from "./acknowledgement-ledger.ts";
 import type { CoveredWorkload, PolicyCoverage, SidecarPod } from "./policy-coverage.ts";
 import type { ReportClock } from "./report-clock.ts";
+import { SettledPolicies } from "./settled-policies.ts";
 
 /** The delta server, as far as it matters here. */
 export interface AcknowledgingServer {
@@ -16,10 +17,7 @@ export interface AcknowledgingServer {
   progress(subscriber: string): SubscriberProgress | undefined;
 }
 
-/**
- * An update with changes of policies that some sidecar has yet to answer. An edit reaches the callers of a service too: who is
- * permitted from now on must see it. They are not counted, but what the policy's own sidecars acknowledge waits for them.
- */
+/** An update with changes of policies that some sidecar has yet to answer, be it covered by them or not. */
 interface OpenUpdate {
   readonly sequence: number;
   readonly policies: ReadonlySet<string>;
@@ -27,7 +25,7 @@ interface OpenUpdate {
   readonly cancelPatience: () => void;
 }
 
-/** Milliseconds for which acknowledgements wait for sidecars that the policy does not cover. */
+/** Milliseconds for which a policy is not settled because of sidecars that do not answer. */
 const PATIENCE = 2_000;
 
 interface Work {
@@ -46,8 +44,10 @@ export class SidecarAcknowledgements {
   readonly observer: DeltaObserver;
   /** Of the sidecars that are connected now, and no others. */
   readonly ledger = new AcknowledgementLedger();
+  readonly settled = new SettledPolicies();
   readonly #coverage: PolicyCoverage;
   readonly #clock: ReportClock;
+  readonly #patience: number;
   #server: AcknowledgingServer | undefined;
   #work: Work = noWork();
   #scheduled = false;
@@ -66,9 +66,10 @@ export class SidecarAcknowledgements {
   #touched = new Set<string>();
   readonly #open = new Set<OpenUpdate>();
 
-  constructor(coverage: PolicyCoverage, clock: ReportClock) {
+  constructor(coverage: PolicyCoverage, clock: ReportClock, patienceMs: number = PATIENCE) {
     this.#coverage = coverage;
     this.#clock = clock;
+    this.#patience = patienceMs;
     const heard = (subscriber: string): void => {
       this.#work.heard.add(subscriber);
       this.#schedule();
@@ -91,6 +92,8 @@ export class SidecarAcknowledgements {
     this.#first = Math.max(1, server.sequence);
     this.#seen = server.sequence;
     const { subjects, pairs, pods } = this.#coverage;
+    // Who connects from now on is given what is in force.
+    for (const [policy, { revision }] of subjects.entries()) this.settled.record(policy, revision);
     this.#stops.push(
       subjects.onChange((changes) => {
         for (const [key, change] of changes) {
@@ -153,6 +156,7 @@ export class SidecarAcknowledgements {
       if (!subjects.has(policy)) {
         this.#policySequence.delete(policy);
         this.ledger.forgetPolicy(policy);
+        this.settled.forget(policy);
       } else if (carried !== undefined) this.#policySequence.set(policy, carried);
     }
 
@@ -160,13 +164,16 @@ export class SidecarAcknowledgements {
     const answered = this.#closeUpdates(server, work.heard);
 
     for (const key of work.heard) this.#judgePod(key, server.progress(key), work.pods.has(key));
-    for (const policy of new Set([...work.policies, ...answered])) {
-      const anew = work.policies.has(policy);
+    for (const policy of work.policies) {
       for (const { workload } of pairsByPolicy.values(policy)) {
         for (const pod of podsByWorkload.values(workload)) {
-          if (this.#connected.has(pod.key)) this.#judge(policy, pod, server.progress(pod.key), anew);
+          if (this.#connected.has(pod.key)) this.#judge(policy, pod, server.progress(pod.key), true);
         }
       }
+    }
+    for (const policy of new Set([...work.policies, ...answered])) {
+      const subject = subjects.get(policy);
+      if (subject !== undefined && !this.#isOpen(policy)) this.settled.record(policy, subject.revision);
     }
   }
 
@@ -178,7 +185,7 @@ export class SidecarAcknowledgements {
     if (unanswered.size === 0) return;
     const update: OpenUpdate = {
       ...{ sequence, policies, unanswered },
-      cancelPatience: this.#clock.after(PATIENCE, () => {
+      cancelPatience: this.#clock.after(this.#patience, () => {
         unanswered.clear();
         this.#schedule();
       }),
@@ -228,7 +235,7 @@ export class SidecarAcknowledgements {
     const needed = Math.max(this.#policySequence.get(policy) ?? this.#first, this.#podSequence.get(pod.key) ?? this.#first);
     if (progress.ackedThrough < needed) {
       if (anew && this.ledger.stateOf(policy, pod.id) === state) this.ledger.record(policy, pod.id, undefined);
-    } else if (progress.rejection === undefined && !this.#isOpen(policy)) this.ledger.record(policy, pod.id, state);
+    } else if (progress.rejection === undefined) this.ledger.record(policy, pod.id, state);
   }
 }
 

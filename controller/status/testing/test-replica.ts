@@ -9,8 +9,10 @@ import type { TestAuthority } from "../../../xds-server/delta/testing/test-autho
 import type { KubernetesApi } from "../../kubernetes/api.ts";
 import { LeaderElector } from "../../lease/leader-elector.ts";
 import { formatLeader } from "../../lease/leader-identity.ts";
+import { readyReplicas } from "../../replicas.ts";
 import { KubernetesSource } from "../../sources/kubernetes/kubernetes-source.ts";
 import { feedXds } from "../../xds-feed.ts";
+import type { AuthenticatedReplica } from "../acknowledgement-service.ts";
 import { MeshStatus } from "../mesh-status.ts";
 import { MeshSources } from "./mesh-sources.ts";
 import { TestSidecar } from "./test-sidecar.ts";
@@ -19,15 +21,19 @@ export interface TestReplicaOptions {
   readonly api: KubernetesApi;
   readonly authority: TestAuthority;
   readonly name: string;
-  /** The Lease for which the replicas of one control plane contend. */
+  /** The Lease for which the replicas of one control plane contend; their pods, if there are any, are in the namespace of that name. */
   readonly lease: string;
   readonly settlingMs?: number;
+  /** For both callers and replicas, ten minutes when absent: what a test waits for shall come by itself. */
+  readonly patienceMs?: number;
   /** What it presents to the leader. */
   readonly token?: string;
 }
 
-/** What a leader takes for a replica's own token. */
-const REPLICA_TOKEN = "of-a-replica";
+/** What a leader takes for a replica's own token begins so; its name follows. */
+const REPLICA_TOKEN = "of-replica-";
+/** Milliseconds. */
+const LONG = 600_000;
 
 export class TestReplica {
   readonly lines: string[] = [];
@@ -63,11 +69,14 @@ export class TestReplica {
     this.#status = new MeshStatus({
       ...{ graph, mesh, source, api, log, election: this.#election },
       authenticator: { authenticateReplica },
+      replicas: readyReplicas(graph, mesh.inventory.pods, { namespace: lease, serviceAccount: "seawall" }),
       reporting: {
         trust: () => authority.root,
         serverName: "localhost",
-        token: () => Promise.resolve(options.token ?? REPLICA_TOKEN),
+        token: () => Promise.resolve(options.token ?? `${REPLICA_TOKEN}${name}`),
       },
+      callersPatienceMs: options.patienceMs ?? LONG,
+      replicasPatienceMs: options.patienceMs ?? LONG,
       ...(options.settlingMs === undefined ? {} : { settlingMs: options.settlingMs }),
     });
     this.#server = new DeltaServer({
@@ -83,6 +92,11 @@ export class TestReplica {
   /** How often anything changed of what this replica knows. */
   get ticks(): number {
     return this.#ticks;
+  }
+
+  /** By `namespace/name`. */
+  knowsReady(pod: string): boolean {
+    return this.#mesh.mesh.inventory.pods.get(pod)?.ready ?? false;
   }
 
   get leading(): boolean {
@@ -124,7 +138,7 @@ export class TestReplica {
   }
 }
 
-function authenticateReplica(token: string | undefined): Promise<{ readonly expiresAt: number }> {
-  if (token !== REPLICA_TOKEN) return Promise.reject(new Error("the token is no replica's"));
-  return Promise.resolve({ expiresAt: Date.now() + 3_600_000 });
+function authenticateReplica(token = ""): Promise<AuthenticatedReplica> {
+  if (!token.startsWith(REPLICA_TOKEN)) return Promise.reject(new Error("the token is no replica's"));
+  return Promise.resolve({ replica: token.slice(REPLICA_TOKEN.length), expiresAt: Date.now() + 3_600_000 });
 }
