@@ -9,5 +9,5 @@ export default {
   // Two cores share the tests with real Envoys; one worker per core leaves none for them to wait on.
   maxWorkers: 2,
   // Far beyond the slowest machine: what hangs is told of sooner, by the wait that hangs (e2e/support/eventually.ts).
-  testTimeout: 300_000,
+  testTimeout: 600_000,
 };

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "yaml";
 import { seawall } from "./testing/run-seawall.ts";
+import { seawall as seawallInProcess } from "./testing/seawall-in-process.ts";
 
 describe("the command line", () => {
   it("prints help and the version, and ends with 0", async () => {
@@ -18,16 +19,19 @@ describe("the command line", () => {
   });
 
   it("gives every command help with examples", async () => {
-    const { output } = await seawall(["--help"]);
+    const { output } = await seawallInProcess(["--help"]);
     const commands = [...output.matchAll(/^ {2}([a-z]+) {2,}/gm)].flatMap(([, name]) =>
       name === undefined || name === "help" ? [] : [name],
     );
     expect(commands).toContain("sidecar");
     for (const name of commands) {
-      const help = await seawall(["help", name]);
+      const help = await seawallInProcess(["help", name]);
       expect([name, help.code]).toEqual([name, 0]);
       const subcommands = [...(help.output.split("\nCommands:\n")[1] ?? "").matchAll(/^ {2}([a-z]+) /gm)].map(([, sub]) => sub ?? "");
-      const texts = [help.output, ...(await Promise.all(subcommands.map(async (sub) => (await seawall([name, sub, "--help"])).output)))];
+      const texts = [
+        help.output,
+        ...(await Promise.all(subcommands.map(async (sub) => (await seawallInProcess([name, sub, "--help"])).output))),
+      ];
       expect([name, texts.some((text) => text.includes("\nExamples:\n"))]).toEqual([name, true]);
     }
   });
@@ -42,7 +46,7 @@ describe("the command line", () => {
     ["an address without port", ["sidecar", "--token-file", "t", "--control-plane", "localhost"], "write host:port"],
     ["an output format that does not exist", ["token", "create", "shop/web", "-o", "xml"], "Allowed choices are table, json, yaml"],
   ])("answers %s with 2 and a hint, never with a stack trace", async (_, args, hint) => {
-    const { code, output, messages } = await seawall(args);
+    const { code, output, messages } = await seawallInProcess(args);
     expect([code, output]).toEqual([2, ""]);
     expect(messages).toContain(hint);
     expect(messages).not.toMatch(/^\s+at /m);
@@ -86,7 +90,7 @@ describe("seawall token create", () => {
 describe("seawall completion", () => {
   /** What bash would offer after these words. */
   async function offered(...words: string[]): Promise<string[]> {
-    const { output: script } = await seawall(["completion", "bash"]);
+    const { output: script } = await seawallInProcess(["completion", "bash"]);
     const program = `${script}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=$((\${#COMP_WORDS[@]}-1)); _seawall; printf '%s\\n' "\${COMPREPLY[@]}"`;
     const { stdout } = await promisify(execFile)("bash", ["--norc", "-c", program]);
     return stdout.split("\n").filter((line) => line !== "");
@@ -102,7 +106,7 @@ describe("seawall completion", () => {
   });
 
   it.each(["zsh", "fish"])("writes a script for %s", async (shell) => {
-    const { code, output } = await seawall(["completion", shell]);
+    const { code, output } = await seawallInProcess(["completion", shell]);
     expect(code).toBe(0);
     expect(output).toContain("--token-file".slice(2));
   });
