@@ -43,7 +43,7 @@ function judge(what: string, notAfter: number, now: number): Finding[] {
   if (notAfter <= now)
     return [problem(`${what} expired ${describeDuration(now - notAfter)} ago`, "see the control plane's log: why was it not renewed?")];
   if (what === "the root" && notAfter - now < SOON_MS)
-    return [warning(`${what} expires in ${describeDuration(notAfter - now)}`, "rotate it in time")];
+    return [warning(`${what} expires in ${describeDuration(notAfter - now)}`, "docs/tasks/root-of-the-mesh.md says what can be done")];
   return [];
 }
 
