@@ -29,6 +29,19 @@ export function adoption(stage: Stage): void {
       expect((await caller().stopLoad("adoption")).failures).toEqual([]);
     }
 
+    /** Ends when the pods that were replaced are gone: until then they may lose a call. */
+    async function replaced(app: string, by: () => Promise<unknown>): Promise<void> {
+      const pods = async (): Promise<readonly string[]> =>
+        (await stage.cluster.kubectl("get", "pods", "-n", OLD, "-l", `app=${app}`, "-o", "name")).trim().split("\n");
+      const before = await pods();
+      await by();
+      await stage.rolledOut(OLD);
+      await eventually(pods, (now) => !now.some((pod) => before.includes(pod)));
+    }
+
+    const rollout = (app: string): Promise<void> =>
+      replaced(app, () => stage.cluster.kubectl("rollout", "restart", `deployment/${app}`, "-n", OLD));
+
     async function auditFindings(since = "15s"): Promise<readonly string[]> {
       const { stdout } = await stage.seawall("check", "--since", since, "-o", "json");
       const { findings } = JSON.parse(stdout) as { readonly findings: readonly Finding[] };
@@ -44,24 +57,28 @@ export function adoption(stage: Stage): void {
       await stage.cluster.apply(
         [
           namespace(OLD, {}),
-          server({ namespace: OLD, name: "stock", replicas: 2, preStopSeconds: 15 }),
+          server({ namespace: OLD, name: "stock", replicas: 2, preStopSeconds: 5 }),
           client({ namespace: OLD, name: "till" }),
         ].join("---\n"),
       );
       await stage.rolledOut(OLD);
       await setDefault("Audit");
       await stage.cluster.kubectl("label", "namespace", OLD, "seawall.dev/injection=enabled");
-      const rollout = async (): Promise<void> => {
-        await stage.cluster.kubectl("rollout", "restart", "deployment/stock", "-n", OLD);
-        await stage.rolledOut(OLD);
-      };
-      // A server that ends closes its idle connections, and a call that is on its way on one of them is lost, mesh or no mesh.
-      await whileCalled(rollout, { connection: "close" });
+      // A server that ends closes its idle connections, and a call that is on its way on one of them is lost, mesh or no mesh:
+      // with injection off as well (docs/decisions/018).
+      await whileCalled(() => rollout("stock"), { connection: "close" });
     });
 
-    it("with its callers next, whose calls are permitted and recorded", async () => {
-      await stage.cluster.kubectl("rollout", "restart", "deployment/till", "-n", OLD);
-      await stage.rolledOut(OLD);
+    it("and its servers are replaced once more, now with sidecars, while callers without one keep their connections", async () => {
+      await whileCalled(() => rollout("stock"));
+    });
+
+    it("with its callers next, whose calls are permitted from the first one on, and recorded", async () => {
+      await replaced("till", () => stage.cluster.kubectl("set", "env", "deployment/till", "-n", OLD, `CALLS=${STOCK}/stock`));
+      await eventually(
+        () => caller().look("from-the-start"),
+        ({ calls }) => calls >= 50,
+      );
       expect(await caller().call({ url: `${STOCK}/stock` })).toMatchObject({ status: 200 });
       await caller().call({ url: `${STOCK}/admin` });
       // Two pods answer, and each writes its log when it likes.
@@ -102,6 +119,7 @@ export function adoption(stage: Stage): void {
           ({ status }) => status === 403,
         );
       });
+      expect((await caller().stopLoad("from-the-start")).failures).toEqual([]);
     });
 
     it("and the next upgrade of the chart leaves alone what was edited by hand", async () => {

@@ -72,4 +72,6 @@ createServer(async (request, response) => {
   const { action, ...input } = JSON.parse(body);
   response.end(JSON.stringify(await actions[action](input)));
 }).listen(7000, "127.0.0.1");
+// What it calls from its first moment on.
+if (process.env.CALLS) actions.start({ name: "from-the-start", request: { url: process.env.CALLS } });
 process.on("SIGTERM", () => process.exit(0));
