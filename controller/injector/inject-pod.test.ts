@@ -95,6 +95,16 @@ describe("an injected pod", () => {
     expect(spec).toMatchObject({ dnsPolicy: "None", ephemeralContainers: [], schedulingGates: [{ name: "x" }] });
   });
 
+  it("keeps from its sidecar what all pods keep from theirs, and what it adds to that", () => {
+    const all = { ...SETTINGS, excluded: { inboundPorts: [9100], outboundPorts: [3306], outboundCidrs: ["10.0.0.0/8"] } };
+    const annotations = { "seawall.dev/exclude-outbound-ports": "5432", "seawall.dev/exclude-outbound-cidrs": "fd00::/8" };
+    const redirect = injected({ ...POD, metadata: { ...POD.metadata, annotations } }, all).spec?.initContainers?.[0];
+    const [rules = ""] = redirect?.["args"] as string[];
+    for (const rule of ["tcp dport { 53, 3306, 5432 } accept", "ip daddr { 10.0.0.0/8 } accept", "ip6 daddr { fd00::/8 } accept"])
+      expect(rules).toContain(rule);
+    expect(rules).toMatch(/tcp dport \{[^}]* 9100 \} accept/);
+  });
+
   it("has time to say farewell, or none to lose", () => {
     const preStop = (pod: PodTemplate): unknown => pod.spec?.containers?.[0]?.lifecycle?.preStop;
     expect(preStop(injected(POD))).toEqual({ sleep: { seconds: 5 } });

@@ -38,9 +38,11 @@ describe.each(["ipv4", "ipv6"] as const)("over %s", (family) => {
     ["the sidecar's own go out", WORLD[family], 80, SIDECAR, "world 80"],
     ["DNS goes out", WORLD[family], 53, APPLICATION, "world 53"],
     ["excluded ports go out", WORLD[family], 5432, APPLICATION, "world 5432"],
+    ["excluded networks are let be", WORLD.elsewhere[family], 80, APPLICATION, "world 80"],
     ["the application reaches itself", POD[family], 8080, APPLICATION, "pod 8080"],
     ["the sidecar meets itself where a Service led it back", POD[family], 8080, SIDECAR, "pod 15006"],
     ["the sidecar reaches its application", POD[family], 8080, SIDECAR_TO_APPLICATION, "pod 8080"],
+    ["the sidecar reaches what is excluded of its own pod", POD[family], 9000, SIDECAR, "pod 9000"],
     ["loopback is nobody's business", family === "ipv4" ? "127.0.0.1" : "::1", 8080, APPLICATION, "pod 8080"],
     ["not even the sidecar's", family === "ipv4" ? "127.0.0.1" : "::1", 8080, SIDECAR, "pod 8080"],
   ])("%s", async (_what, host, port, dialler, taker) => {
@@ -49,8 +51,11 @@ describe.each(["ipv4", "ipv6"] as const)("over %s", (family) => {
 });
 
 describe("the rules", () => {
-  it("let excluded networks be", async () => {
-    expect(await network.dial("pod", WORLD.elsewhere, 80, APPLICATION)).toBe("world 80");
+  it.each(["ipv4", "ipv6"] as const)("let datagrams be, DNS and others, on their way out and in (%s)", async (family) => {
+    const application = { ...APPLICATION, protocol: "udp" } as const;
+    expect(await network.dial("pod", WORLD[family], 53, application)).toBe("world 53");
+    expect(await network.dial("pod", WORLD[family], 80, application)).toBe("world 80");
+    expect(await network.dial("world", POD[family], 8080, { protocol: "udp" })).toBe("pod 8080");
   });
 
   it("are the same when they are set again", async () => {

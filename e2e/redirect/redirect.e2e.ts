@@ -183,12 +183,14 @@ describe("pods whose traffic is redirected", () => {
 
   describe("asked by the kubelet", () => {
     /** From the node, without a sidecar: as the stranger asks. */
-    const probe = async (path: string, port: number): Promise<number> =>
-      (await mesh.call("stranger", { address: mesh.pod("orders-0").addresses.ipv4, port, path })).status;
+    const probe = async (path: string, port: number, family: "ipv4" | "ipv6" = "ipv4"): Promise<number> =>
+      (await mesh.call("stranger", { address: mesh.pod("orders-0").addresses[family], port, path })).status;
 
     it("say that they are ready, what their metrics are, and nothing else of the sidecar", async () => {
-      expect(await probe("/ready", SIDECAR_PORTS.readiness)).toBe(200);
-      expect(await probe("/stats/prometheus", SIDECAR_PORTS.metrics)).toBe(200);
+      for (const family of ["ipv4", "ipv6"] as const) {
+        expect(await probe("/ready", SIDECAR_PORTS.readiness, family)).toBe(200);
+        expect(await probe("/stats/prometheus", SIDECAR_PORTS.metrics, family)).toBe(200);
+      }
       for (const path of ["/config_dump", "/quitquitquit", "/ready/", "/stats"])
         expect([path, await probe(path, SIDECAR_PORTS.readiness), await probe(path, SIDECAR_PORTS.metrics)]).toEqual([path, 404, 404]);
     });
@@ -201,7 +203,7 @@ describe("pods whose traffic is redirected", () => {
     });
 
     it("pass probes on to the application, and tell whether its ports take connections", async () => {
-      expect(await probe("/app/livez", SIDECAR_PORTS.probes)).toBe(200);
+      for (const family of ["ipv4", "ipv6"] as const) expect(await probe("/app/livez", SIDECAR_PORTS.probes, family)).toBe(200);
       await eventually("the port is found open", async () =>
         (await probe("/app/readyz", SIDECAR_PORTS.probes)) === 200 ? true : undefined,
       );
@@ -235,6 +237,11 @@ describe("pods whose traffic is redirected", () => {
       expect((await mesh.call("stranger", { address: mesh.pod("payments").addresses.ipv4, port: APPLICATION.undeclared })).status).toBe(
         200,
       );
+      // What lets everything through would lead these to themselves, without end.
+      for (const address of ["127.0.0.1", "::1"])
+        expect(await mesh.talk("web", { address, port: SIDECAR_PORTS.outbound, say: "hello" })).toEqual(REFUSED);
+      for (const address of ["127.0.0.1", "::1", mesh.pod("web").addresses.ipv4])
+        expect(await mesh.talk("web", { address, port: SIDECAR_PORTS.inbound, say: "hello" })).toEqual(REFUSED);
       await mesh.apply(clusterPolicy("MeshConfig", "mesh", { access: { default: "Deny" } }));
       expect((await mesh.call("web", { address: ipv4, port: APPLICATION.http })).status).toBe(403);
     });
