@@ -3,6 +3,9 @@
 # also builds them without docker (`make images`); a test holds what is said here against it.
 
 # Only programs of this stage's operating system go into the images, with the libraries that they ask for.
+# Any Debian with Node.js and npm will do: `--build-arg BASE=...`. Built by buildah 1.28 on a Debian 12 made by debootstrap with Node.js 24
+# and npm, both held no other file than what `make images` assembles on another Debian 12, and the same bytes but for the time zones of
+# that day's tzdata; both ran under their own users with a read-only root file system.
 ARG BASE=node:24-bookworm
 FROM ${BASE} AS assemble
 RUN apt-get update && apt-get install --yes --no-install-recommends make nftables python3 python3-pip tzdata

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packDockerArchive } from "./docker-archive.ts";
 import type { ImageRun } from "./image.ts";
 import { productionPackages } from "./production-packages.ts";
 import { type RootFileSystem, assemble, sharedLibraries } from "./root-file-system.ts";
-import { NODE, REPOSITORY, systemFiles } from "./seawall-images.ts";
+import { controlPlaneImage, NODE, REPOSITORY, systemFiles } from "./seawall-images.ts";
 
 const RUN: ImageRun = { user: "1000:1000", entrypoint: ["/bin/node"], environment: { A: "b" } };
 const TREE: RootFileSystem = {
@@ -70,9 +70,36 @@ describe("an assembled image", () => {
     expect(entries.filter((line) => line[7] !== "r")).toEqual([]);
   });
 
+  it("has of a folder what is wanted of it, wherever the folder is and whatever leads to it", () => {
+    const folder = join(work, "node_modules", "kept");
+    mkdirSync(join(folder, "node_modules", "nested"), { recursive: true });
+    for (const path of ["program.js", "program.js.map", "node_modules/nested/program.js"]) writeFileSync(join(folder, path), "");
+    symlinkSync(folder, join(work, "link"));
+    const only = (path: string): boolean => !path.endsWith(".map") && !path.split("/").includes("node_modules");
+    const into = join(work, "filtered");
+    assemble(into, { programs: [], copies: [{ from: join(work, "link"), to: "/app/kept", only }] });
+    expect(readdirSync(join(into, "app"), { recursive: true })).toEqual(["kept", "kept/program.js"]);
+  });
+
   it("is refused with a remedy when a part is not on this machine", () => {
     const missing = { programs: [{ from: "/nowhere/program", to: "/bin/program" }] };
     expect(() => assemble(join(work, "missing"), missing)).toThrow(/\/nowhere\/program is not on this machine.*make/);
+  });
+});
+
+describe("the control plane's image", () => {
+  it("holds no map of its programs, which would say in which folder they were built", () => {
+    const work = mkdtempSync(join(tmpdir(), "seawall-images-"));
+    try {
+      const built = join(work, "dist");
+      mkdirSync(join(built, "cli"), { recursive: true });
+      for (const name of ["seawall.js", "seawall.js.map"]) writeFileSync(join(built, "cli", name), "");
+      const { copies = [] } = controlPlaneImage(built).tree;
+      assemble(join(work, "root"), { programs: [], copies: copies.filter(({ from }) => from === built) });
+      expect(readdirSync(join(work, "root", "app", "dist"), { recursive: true })).toEqual(["cli", "cli/seawall.js"]);
+    } finally {
+      rmSync(work, { recursive: true, force: true });
+    }
   });
 });
 

@@ -1,13 +1,13 @@
 /** The file tree of an image, assembled from this machine's files: nothing is in it that is not listed. */
 import { spawnSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 
 export interface Copied {
   readonly from: string;
   /** Absolute, inside the image. */
   readonly to: string;
-  /** Of a folder: whether a path below it is taken. */
+  /** Of a folder: whether a path below it, such as `a/b`, is taken. */
   readonly only?: (path: string) => boolean;
 }
 
@@ -40,10 +40,11 @@ export function assemble(folder: string, tree: RootFileSystem): void {
 
 function copy(folder: string, { from, to, only }: Copied): void {
   if (!existsSync(from)) throw new Error(`${from} is not on this machine, but the image needs it: run make e2e-tools, then npm run build`);
-  cpSync(realpathSync(from), prepared(folder, to), {
+  const source = realpathSync(from);
+  cpSync(source, prepared(folder, to), {
     recursive: true,
     verbatimSymlinks: true,
-    ...(only ? { filter: (path: string) => only(path) } : {}),
+    ...(only ? { filter: (path: string) => path === source || only(relative(source, path)) } : {}),
   });
 }
 

@@ -18,7 +18,7 @@ export const NODE: Copied = { from: join(REPOSITORY, "node_modules", "node", "bi
 export const TIME_ZONES: Copied = {
   from: "/usr/share/zoneinfo",
   to: "/usr/share/zoneinfo",
-  only: (path) => !/\/zoneinfo\/(right|posix)(\/|$)/.test(path),
+  only: (path) => !/^(?:right|posix)(?:\/|$)/.test(path),
 };
 
 /** Who is who, for programs that ask; names by files and DNS; the public authorities that Node.js ships. */
@@ -43,7 +43,11 @@ export function controlPlaneImage(built: string): Image {
     name: `seawall/control-plane:${SEAWALL_VERSION}`,
     tree: {
       programs: [NODE],
-      copies: [{ from: built, to: "/app/dist" }, ...productionPackages(REPOSITORY).map((path) => packageAt(path)), TIME_ZONES],
+      copies: [
+        { from: built, to: "/app/dist", only: programs },
+        ...productionPackages(REPOSITORY).map((path) => packageAt(path)),
+        TIME_ZONES,
+      ],
       texts: systemFiles({ seawall: CONTROL_PLANE_UID }),
     },
     run: {
@@ -76,8 +80,12 @@ export function sidecarImage(): Image {
   };
 }
 
+/** Without the maps, which lead to sources that are on the machine that built it, and by its folders' names. */
+function programs(path: string): boolean {
+  return !path.endsWith(".map");
+}
+
 /** A package without those that are nested in it, which are listed by themselves. */
 function packageAt(path: string): Copied {
-  const from = join(REPOSITORY, path);
-  return { from, to: `/app/${path}`, only: (file) => !file.slice(from.length).split("/").includes("node_modules") };
+  return { from: join(REPOSITORY, path), to: `/app/${path}`, only: (file) => !file.split("/").includes("node_modules") };
 }
