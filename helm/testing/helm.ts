@@ -22,6 +22,7 @@ export interface Manifest {
   readonly metadata: {
     readonly name: string;
     readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
     readonly annotations?: Readonly<Record<string, string>>;
     readonly finalizers?: readonly string[];
   };
@@ -30,9 +31,19 @@ export interface Manifest {
 
 /** What the chart becomes with these `--set` values. Throws helm's words when it does not become anything. */
 export function render(...values: readonly string[]): readonly Manifest[] {
-  // A helm that was built without its release's version takes clusters to be ancient.
-  const args = ["template", "seawall", CHART, "--kube-version", "1.35.4", ...values.flatMap((value) => ["--set", value])];
-  const { status, output, messages } = run("helm", args);
+  return rendered(values.flatMap((value) => ["--set", value]));
+}
+
+/** The same with values as a user's file has them, on a cluster of a version. */
+export function renderWith(values: object, kubernetes = KUBERNETES): readonly Manifest[] {
+  return rendered(["--values", "-"], { input: JSON.stringify(values), kubernetes });
+}
+
+// A helm that was built without its release's version takes clusters to be ancient.
+const KUBERNETES = "1.35.4";
+
+function rendered(more: readonly string[], { input = "", kubernetes = KUBERNETES } = {}): readonly Manifest[] {
+  const { status, output, messages } = run("helm", ["template", "seawall", CHART, "--kube-version", kubernetes, ...more], input);
   if (status !== 0) throw new Error(messages);
   return parseAllDocuments(output).flatMap((document) => {
     const manifest = document.toJS() as Manifest | null;
@@ -42,4 +53,14 @@ export function render(...values: readonly string[]): readonly Manifest[] {
 
 export function named(manifests: readonly Manifest[], kind: string, name = "seawall"): Manifest | undefined {
   return manifests.find((manifest) => manifest.kind === kind && manifest.metadata.name === name);
+}
+
+/** What stands at a path such as `spec.ports.0.name`; undefined where there is nothing. */
+export function at(object: unknown, path: string): unknown {
+  return path
+    .split(".")
+    .reduce<unknown>(
+      (found, key) => (typeof found === "object" && found !== null ? (found as Record<string, unknown>)[key] : undefined),
+      object,
+    );
 }
