@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ApiServer, startApiServer } from "../e2e/cluster/api-server.ts";
-import { eventually } from "../e2e/kubernetes/eventually.ts";
+import { eventually, until } from "../e2e/support/eventually.ts";
 import { startControlPlane } from "./testing/control-plane.ts";
 import { CHART, run } from "./testing/helm.ts";
 
@@ -46,20 +46,15 @@ describe("a control plane without a leader", () => {
         ({ ok }) => ok,
         () => false,
       );
-    await eventually(isReady, (ready) => ready);
+    await until("the control plane is ready", isReady, { context: () => controlPlane.messages.items.join("\n") });
     const [injection, validation] = bundles();
     expect(injection).toMatch(/^-----BEGIN CERTIFICATE-----/);
     expect(validation).toBe(injection);
 
     kubectl(["create", "namespace", "shop"]);
     kubectl(["label", "namespace", "shop", "seawall.dev/injection=enabled"]);
-    const roots = await eventually(
-      () =>
-        Promise.resolve(
-          kubectl(["get", "configmap", "seawall-trust", "-n", "shop", "--ignore-not-found", "-o", "jsonpath={.data.ca\\.pem}"]),
-        ),
-      (pem) => pem !== "",
-    );
+    const query = ["get", "configmap", "seawall-trust", "-n", "shop", "--ignore-not-found", "-o", "jsonpath={.data.ca\\.pem}"];
+    const roots = await eventually("the namespace has the roots", () => kubectl(query) || undefined);
     expect(roots).toBe(injection);
     const holder = kubectl(["get", "lease", "seawall-leader", "-n", "seawall-system", "-o", "jsonpath={.spec.holderIdentity}"]);
     expect(holder).toBe("gone_192.0.2.1:15010");
