@@ -224,7 +224,7 @@ export class LeaderElector {
 
   /** A Lease that cannot be let go of runs out. */
   async #release(): Promise<void> {
-    const signal = AbortSignal.timeout(this.#retryPeriodMs);
+    const signal = AbortSignal.timeout(this.#renewDeadlineMs / 2);
     const path = `${this.#collection}/${this.#name}`;
     try {
       // Read anew: a renewal that was on its way when this contender stopped may have arrived.

@@ -51,32 +51,44 @@ export function faults(stage: Stage): void {
     it("without any control plane: sidecars enforce on, nobody starts unprotected, and other namespaces notice nothing", async () => {
       await withTraffic(stage, async () => {
         await stage.cluster.kubectl("scale", "deployment/seawall", "-n", SYSTEM, "--replicas=0");
-        await stage.cluster.kubectl("wait", "pods", "-n", SYSTEM, "-l", "app.kubernetes.io/name=seawall", "--for=delete", "--timeout=180s");
-        // So that whoever comes next need not wait for it to run out.
-        expect(await stage.cluster.kubectl("get", "lease", "seawall-leader", "-n", SYSTEM, "-o", "jsonpath={.spec.holderIdentity}")).toBe(
-          "",
-        );
-        expect(await stage.stranger.call({ url: `${ORDERS}/orders` })).toMatchObject({ status: 403 });
-        const injected = await stage.cluster.run([
-          "kubectl",
-          "run",
-          "late",
-          "-n",
-          SHOP,
-          "--image=localhost/app:1",
-          "--image-pull-policy=Never",
-        ]);
-        expect(injected).toMatchObject({
-          status: 1,
-          stderr: expect.stringContaining('failed calling webhook "injection.seawall.dev"') as unknown,
-        });
-        await stage.cluster.kubectl("run", "bystander", "-n", "default", "--image=localhost/app:1", "--image-pull-policy=Never");
-        await stage.cluster.kubectl("wait", "pod/bystander", "-n", "default", "--for=condition=Ready", "--timeout=180s");
-        expect(await applying(stage, allowOrders("unchecked", "stranger", "/**"))).toMatchObject({
-          status: 1,
-          stderr: expect.stringContaining('failed calling webhook "policies.seawall.dev"') as unknown,
-        });
-        await stage.cluster.kubectl("scale", "deployment/seawall", "-n", SYSTEM, "--replicas=2");
+        try {
+          await stage.cluster.kubectl(
+            "wait",
+            "pods",
+            "-n",
+            SYSTEM,
+            "-l",
+            "app.kubernetes.io/name=seawall",
+            "--for=delete",
+            "--timeout=180s",
+          );
+          // So that whoever comes next need not wait for it to run out.
+          expect(await stage.cluster.kubectl("get", "lease", "seawall-leader", "-n", SYSTEM, "-o", "jsonpath={.spec.holderIdentity}")).toBe(
+            "",
+          );
+          expect(await stage.stranger.call({ url: `${ORDERS}/orders` })).toMatchObject({ status: 403 });
+          const injected = await stage.cluster.run([
+            "kubectl",
+            "run",
+            "late",
+            "-n",
+            SHOP,
+            "--image=localhost/app:1",
+            "--image-pull-policy=Never",
+          ]);
+          expect(injected).toMatchObject({
+            status: 1,
+            stderr: expect.stringContaining('failed calling webhook "injection.seawall.dev"') as unknown,
+          });
+          await stage.cluster.kubectl("run", "bystander", "-n", "default", "--image=localhost/app:1", "--image-pull-policy=Never");
+          await stage.cluster.kubectl("wait", "pod/bystander", "-n", "default", "--for=condition=Ready", "--timeout=180s");
+          expect(await applying(stage, allowOrders("unchecked", "stranger", "/**"))).toMatchObject({
+            status: 1,
+            stderr: expect.stringContaining('failed calling webhook "policies.seawall.dev"') as unknown,
+          });
+        } finally {
+          await stage.cluster.kubectl("scale", "deployment/seawall", "-n", SYSTEM, "--replicas=2");
+        }
         await stage.controlPlaneIsBack();
       });
       await stage.cluster.kubectl("delete", "pod", "bystander", "-n", "default", "--now");

@@ -28,6 +28,18 @@ export function restarts(stage: Stage): void {
       expect(issued).toBe(0);
     });
 
+    it("while every replica of the control plane is replaced in its turn, and no pod and no policy is refused meanwhile", async () => {
+      await withTraffic(stage, () =>
+        stage.whileAdmitting(async () => {
+          const former = await stage.replicas();
+          await stage.cluster.kubectl("rollout", "restart", "deployment/seawall", "-n", SYSTEM);
+          await stage.controlPlaneIsBack(former);
+          const gone = former.map((name) => `pod/${name}`);
+          await stage.cluster.kubectl("wait", "-n", SYSTEM, ...gone, "--for=delete", "--timeout=180s");
+        }),
+      );
+    });
+
     it("while the control plane is scaled to one replica and to three, and no pod and no policy is refused meanwhile", async () => {
       await withTraffic(stage, () =>
         stage.whileAdmitting(async () => {
@@ -59,12 +71,18 @@ export function restarts(stage: Stage): void {
 /** Calls `orders` all the while, and expects every call to succeed. */
 export async function withTraffic(stage: Stage, act: () => Promise<void>): Promise<void> {
   await stage.web.startLoad("traffic", { url: `${ORDERS}/orders` });
-  await act();
-  const before = (await stage.web.look("traffic")).calls;
-  await eventually(
-    () => stage.web.look("traffic"),
-    ({ calls }) => calls >= before + 50,
-  );
+  try {
+    await act();
+    const before = (await stage.web.look("traffic")).calls;
+    await eventually(
+      () => stage.web.look("traffic"),
+      ({ calls }) => calls >= before + 50,
+    );
+  } catch (failure) {
+    // What comes next finds nobody who calls.
+    await stage.web.stopLoad("traffic");
+    throw failure;
+  }
   const { calls, failures } = await stage.web.stopLoad("traffic");
   expect(failures).toEqual([]);
   expect(calls).toBeGreaterThan(50);
