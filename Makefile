@@ -26,10 +26,11 @@ tools: node_modules/.installed ## fetch the pinned Envoy and generate code (noth
 	@node tools/generate-protobuf.ts
 
 e2e: e2e-tools ## tests on a real cluster that is booted here as root, or that KUBECONFIG names
+	@node e2e/cluster/examine.ts
 	@node --experimental-vm-modules node_modules/jest/bin/jest.js --config jest.e2e.config.js
 
 e2e-tools: tools ## build and install what a real cluster is made of (nothing the second time)
-	@node tools/cluster/fetch-cluster-tools.ts > /dev/null
+	@node tools/cluster/fetch-cluster-tools.ts $(if $(KUBECONFIG),api-server chart) > /dev/null
 
 images: e2e-tools ## assemble the images, without docker; prints their archives
 	@node tools/images/build-images.ts

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { join } from "node:path";
 import { clusterProgram } from "../../tools/cluster/fetch-cluster-tools.ts";
+import { isForeignCluster } from "../cluster/open-cluster.ts";
 import { eventually } from "../kubernetes/eventually.ts";
 import { Stage, SYSTEM } from "../kubernetes/stage.ts";
 import { otherRoutes } from "./other-routes.ts";
@@ -24,11 +25,11 @@ describe("the Gateway API's conformance suite for meshes", () => {
   afterAll(async () => {
     await stage.cluster.helm("uninstall", "seawall", "-n", SYSTEM, "--wait", "--timeout", "2m");
     await stage.close();
-  }, 180_000);
+  }, 600_000);
 
   const run = (options: Omit<ConformanceOptions, "cluster">): Promise<ConformanceResult> => {
     const { cluster } = stage;
-    return runConformance({ cluster, importImage: (archive) => cluster.importImage(archive), ...options });
+    return runConformance({ cluster, importImage: (archive) => cluster.importImage(archive), keepKinds: isForeignCluster(), ...options });
   };
 
   it(

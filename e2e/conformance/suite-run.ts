@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Cluster } from "../cluster/cluster.ts";
+import { INSTALLED_BY_TESTS } from "../cluster/foreign-cluster.ts";
 import { SEAWALL_VERSION } from "../../tools/images/seawall-images.ts";
 import { buildEchoImage } from "./echo-image.ts";
 import { CLAIMED, NAMESPACES, PROFILES } from "./features.ts";
@@ -14,6 +15,8 @@ export interface ConformanceOptions {
   readonly cluster: Pick<Cluster, "kubectl" | "apply" | "start">;
   /** Brings the archive of an image to the cluster's nodes; undefined: they have the suite's. */
   readonly importImage?: (archive: string) => Promise<void>;
+  /** Whether kinds of the Gateway API that the cluster has stay as they are; installed are only those of a cluster without. */
+  readonly keepKinds?: boolean;
   /** Where the report is written. */
   readonly report?: string;
   /** Only this test. */
@@ -37,14 +40,23 @@ export async function runConformance(options: ConformanceOptions): Promise<Confo
   const release = gatewayApi();
   const programs = conformancePrograms();
   await options.importImage?.(await buildEchoImage(release.echoImage, programs));
-  await cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", release.crds);
+  if (options.keepKinds === true) await installWhereNone(cluster, release.crds);
+  else await cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", release.crds);
   // What a former run left may still be going.
   await cluster.kubectl("delete", "namespace", ...NAMESPACES, "--ignore-not-found", "--timeout=180s");
   const suite = (): Promise<ConformanceResult> => runSuite(programs.suite, options);
   return options.access === undefined ? suite() : underAccess(cluster, options.access, suite);
 }
 
-async function runSuite(suite: string, { cluster, report, test, onOutput }: ConformanceOptions): Promise<ConformanceResult> {
+/** Labelled, so that whoever cleans up knows whose they are. */
+async function installWhereNone(cluster: Pick<Cluster, "kubectl">, crds: string): Promise<void> {
+  const there = await cluster.kubectl("get", "crd", "httproutes.gateway.networking.k8s.io", "--ignore-not-found", "--output=name");
+  if (there !== "") return;
+  await cluster.kubectl("apply", "--server-side", "-f", crds);
+  await cluster.kubectl("label", "-f", crds, `${INSTALLED_BY_TESTS}=true`);
+}
+
+async function runSuite(suite: string, { cluster, keepKinds, report, test, onOutput }: ConformanceOptions): Promise<ConformanceResult> {
   const child = cluster.start([
     suite,
     ...["-test.v", "-test.timeout=60m", "-test.run=TestConformance"],
@@ -54,6 +66,7 @@ async function runSuite(suite: string, { cluster, report, test, onOutput }: Conf
     "--namespace-labels=seawall.dev/injection=enabled",
     ...["--organization=seawall", "--project=seawall", "--url=https://seawall.dev", "--contact=@seawall/maintainers"],
     `--version=${SEAWALL_VERSION}+${commit()}`,
+    ...(keepKinds === true ? ["--allow-crds-mismatch"] : []),
     ...(report === undefined ? [] : [`--report-output=${report}`]),
     ...(test === undefined ? [] : [`--run-test=${test}`]),
   ]);

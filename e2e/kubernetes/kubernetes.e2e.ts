@@ -18,7 +18,7 @@ import { wire } from "./wire.ts";
 describe("Seawall on Kubernetes", () => {
   const stage = new Stage();
   beforeAll(() => stage.open(), 15 * 60_000);
-  afterAll(() => stage.close(), 60_000);
+  afterAll(() => stage.close(), 600_000);
 
   installation(stage);
   policies(stage);

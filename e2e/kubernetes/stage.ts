@@ -38,7 +38,7 @@ export class Stage {
 
   async open(): Promise<void> {
     const progress = (line: string): void => void process.stderr.write(`${line}\n`);
-    await fetchClusterTools(["node"]);
+    await fetchClusterTools(isForeignCluster() ? ["chart"] : ["node"]);
     const images = await Promise.all((["control-plane", "sidecar", "app"] as const).map((name) => buildNamed(name)));
     this.#cluster = await openCluster({ progress });
     for (const image of images) await this.#cluster.importImage(image);
