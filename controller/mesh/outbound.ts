@@ -67,6 +67,19 @@ export function outboundClusters(backend: Backend, tls: TlsSettings, peers: Expe
   }
 }
 
+/** The name of the cluster beside `cluster` for those who do without its tunnels. */
+export function untunnelledName(cluster: string): string {
+  return `${cluster}/untunnelled`;
+}
+
+/**
+ * The cluster of that name. It has endpoints of its own: an Envoy that knows those of a name already asks nobody for them
+ * again, and a cluster that comes later would wait for them for ever.
+ */
+export function untunnelledCluster(name: string, tls: TlsSettings, peers: ExpectedPeers): Cluster {
+  return serviceCluster({ name, endpoints: name, tls: upstreamTls(tls, peers, [MESH_ALPN]), protocol: "tcp" });
+}
+
 function spokenTo({ protocol, traffic, endpoints }: Backend): UpstreamProtocol {
   if (protocol === "http2" || endpoints.every((endpoint) => endpoint.mesh)) return "http2";
   return traffic === "detected" && endpoints.every((endpoint) => !endpoint.mesh) ? "as-called" : "http1";

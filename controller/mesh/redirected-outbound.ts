@@ -25,7 +25,7 @@ import { TcpProxySchema } from "../../xds-server/gen/envoy/extensions/filters/ne
 import { PreviousHostsPredicateSchema } from "../../xds-server/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js";
 import { outboundName, type ServicePortRef } from "../model/service.ts";
 import type { Workload } from "../model/workload.ts";
-import { byteProxy, bytesClusterName, notVisible, notVisibleName, OUTBOUND, visibleHost } from "./outbound.ts";
+import { byteProxy, bytesClusterName, notVisible, notVisibleName, OUTBOUND, untunnelledName, visibleHost } from "./outbound.ts";
 import type { ServicePortOf, Traffic } from "./service-ports.ts";
 import type { TcpChain } from "./service-routes.ts";
 
@@ -124,11 +124,34 @@ export function serviceListener({ ref, service, traffic }: ServicePortOf, chains
   return destinationListener({ name, addresses: service.addresses, port: ref.port, traffic: meets() });
 }
 
-/** Where the connections of a chain go. In tunnels only if all that it leads to takes them. */
-export function chainProxy(ref: ServicePortRef, chain: TcpChain, tunnelled: boolean): TypedExtensionConfig {
+/** Whether a cluster takes tunnels; undefined for one that does not exist, which closes connections either way. */
+export type TakesTunnels = (cluster: string) => boolean | undefined;
+
+function isTunnelledChain({ shares }: TcpChain, takesTunnels: TakesTunnels): boolean {
+  return shares.some(({ cluster }) => takesTunnels(cluster) === true) && !shares.some(({ cluster }) => takesTunnels(cluster) === false);
+}
+
+/**
+ * The clusters that take tunnels and get none from these chains, sorted: Envoy tunnels all connections of a chain or none, and
+ * something else that the chain leads to takes no tunnels.
+ */
+export function untunnelledShares(chains: readonly TcpChain[], takesTunnels: TakesTunnels): readonly string[] {
+  const mixed = chains.filter((chain) => !isTunnelledChain(chain, takesTunnels));
+  const clusters = mixed.flatMap(({ shares }) => shares.map(({ cluster }) => cluster).filter((cluster) => takesTunnels(cluster) === true));
+  return [...new Set(clusters)].sort();
+}
+
+/** Where the connections of a chain go: in tunnels if all that it leads to takes them, else all without. */
+export function chainProxy(ref: ServicePortRef, chain: TcpChain, takesTunnels: TakesTunnels): TypedExtensionConfig {
+  const tunnelled = isTunnelledChain(chain, takesTunnels);
+  const untunnelled = new Set(untunnelledShares([chain], takesTunnels));
+  const shares = chain.shares.map(({ cluster, weight }) => ({
+    cluster: untunnelled.has(cluster) ? untunnelledName(cluster) : cluster,
+    weight,
+  }));
   return create(TypedExtensionConfigSchema, {
     name: chainExtension(ref, chain),
-    typedConfig: packed(TcpProxySchema, tcpProxyOf(chain, byteProxy(OWN_WORKLOAD, ref, tunnelled))),
+    typedConfig: packed(TcpProxySchema, tcpProxyOf({ ...chain, shares }, byteProxy(OWN_WORKLOAD, ref, tunnelled))),
   });
 }
 

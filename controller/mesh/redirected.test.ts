@@ -143,6 +143,25 @@ describe("redirected pods", () => {
     expect(typesOf(changed)).toEqual(["Cluster", "ClusterLoadAssignment", "TypedExtensionConfig"]);
   });
 
+  it("have no tunnel to any backend of a TCPRoute while one takes none", () => {
+    const tcp = [{ name: "tcp-talk", port: 9000, targetPort: 9000 }];
+    const backendRefs = ["ledger", "vault", "missing"].map((name) => ({ name, port: 9000 }));
+    const route = {
+      apiVersion: "gateway.networking.k8s.io/v1",
+      kind: "TCPRoute",
+      metadata: { name: "split", namespace: "shop" },
+      spec: { parentRefs: [{ group: "", kind: "Service", name: "ledger" }], rules: [{ backendRefs }] },
+    } as KubernetesObject;
+    const services = [service("ledger", ["198.19.0.3"], tcp), service("vault", ["198.19.0.4"], tcp)];
+    const vault = (sidecar: boolean): KubernetesObject => pod("vault-0", "198.18.0.6", { sidecar });
+    const test = meshOf(...services, pod("ledger-0", "198.18.0.5"), vault(false), route, allow("ledger", "ledger", ["web"]));
+    const untunnelled = (): string[] => seen(test, "shop/web-0", "Cluster").filter((name) => name.endsWith("/untunnelled"));
+    expect(untunnelled()).toEqual(["outbound/shop/ledger/9000/untunnelled"]);
+    const changed = changedBy(test, vault(true)).filter((id) => id.includes("outbound/shop/ledger/9000"));
+    expect(typesOf(changed)).toEqual(["Cluster", "ClusterLoadAssignment", "TypedExtensionConfig"]);
+    expect(untunnelled()).toEqual([]);
+  });
+
   it("are those with the injected container, whatever their annotations say, and never those on the host's network", () => {
     const test = meshOf(
       pod("late", "198.18.0.7", { annotations: { "seawall.dev/inject": "false" } }),

@@ -4,22 +4,23 @@
  * extensions of a destination are everybody's.
  */
 import { LIMIT_HEADERS_LUA } from "../../crds/rate-limit-policy/index.ts";
-import { internalCluster, originalDestinationCluster } from "../../xds-server/envoy/cluster.ts";
+import { internalCluster, loadAssignment, originalDestinationCluster } from "../../xds-server/envoy/cluster.ts";
 import { redirectedInboundListener } from "../../xds-server/envoy/redirected-listener.ts";
 import { ClusterSchema } from "../../xds-server/gen/envoy/config/cluster/v3/cluster_pb.js";
+import { ClusterLoadAssignmentSchema } from "../../xds-server/gen/envoy/config/endpoint/v3/endpoint_pb.js";
 import { TypedExtensionConfigSchema } from "../../xds-server/gen/envoy/config/core/v3/extension_pb.js";
 import { ListenerSchema } from "../../xds-server/gen/envoy/config/listener/v3/listener_pb.js";
 import { RouteConfigurationSchema } from "../../xds-server/gen/envoy/config/route/v3/route_pb.js";
 import type { EncodedResource, Layer, ResourceId, Subscriber } from "../../xds-server/delta/feed.ts";
-import { type Collection, SINGLETON } from "../collections/collection.ts";
+import { type Collection, SINGLETON, type TransformContext } from "../collections/collection.ts";
 import type { Graph } from "../collections/graph.ts";
 import { outboundName, servicePortKey, type ServicePortRef } from "../model/service.ts";
 import { UNDECLARED_PORTS, type Workload } from "../model/workload.ts";
 import { byteFilters, portChains } from "./inbound-listener.ts";
 import { h2cName, inboundName } from "./inbound.ts";
 import type { MeshParts, PodConfigurations } from "./mesh-parts.ts";
-import { visibleLayer } from "./outbound-resources.ts";
-import { bytesClusterName, isTunnelled } from "./outbound.ts";
+import { peersOf, visibleLayer } from "./outbound-resources.ts";
+import { bytesClusterName, isTunnelled, untunnelledCluster, untunnelledName } from "./outbound.ts";
 import { directDestinations } from "./redirected-direct.ts";
 import {
   chainExtension,
@@ -33,7 +34,9 @@ import {
   refusalRoutes,
   serviceListener,
   serviceRouteConfiguration,
+  type TakesTunnels,
   unknownDestination,
+  untunnelledShares,
 } from "./redirected-outbound.ts";
 import { type IdentifiedResource, MESH, resource, resourceId, sameResource, workloadLayer } from "./resources.ts";
 import type { ServicePortOf } from "./service-ports.ts";
@@ -151,11 +154,38 @@ interface ServiceDestinations extends Destinations {
 }
 
 /** Per service port: the listener on the service's addresses, and the routes and extensions that it names. */
-function serviceDestinations(graph: Graph, { ports, backends, routes }: MeshParts): ServiceDestinations {
+function serviceDestinations(graph: Graph, { settings, ports, backends, routes }: MeshParts): ServiceDestinations {
   /** By the name of a cluster for bytes: whether it takes tunnels. Endpoints come and go, and seldom change this. */
   const tunnels = graph.deriveMany("tunnels", backends, (backend): Iterable<readonly [string, boolean]> =>
     backend.traffic === "requests" ? [] : [[bytesClusterName(backend.ref, backend.traffic), isTunnelled(backend)]],
   );
+  const untunnelledOf = (
+    { chains }: { readonly chains: readonly TcpChain[] },
+    _key: string,
+    context: TransformContext,
+  ): readonly string[] => untunnelledShares(chains, (cluster) => context.fetch(tunnels, cluster));
+  const untunnelled = graph.derive("untunnelled-shares", routes.tcp, untunnelledOf);
+  const consumerUntunnelled = graph.derive("consumer-untunnelled-shares", routes.tcpConsumer, untunnelledOf);
+  const wanted = [
+    graph.index("untunnelled-clusters-wanted", untunnelled, (clusters) => clusters),
+    graph.index("consumer-untunnelled-clusters-wanted", consumerUntunnelled, (clusters) => clusters),
+  ];
+  const untunnelledClusters = graph.deriveMany(
+    "untunnelled-clusters",
+    backends,
+    (backend, _key, context): readonly IdentifiedResource[] => {
+      const mesh = context.fetch(settings, SINGLETON);
+      const cluster = bytesClusterName(backend.ref, backend.traffic);
+      if (mesh === undefined || !wanted.some((index) => context.fetchIndex(index, cluster).length > 0)) return [];
+      const name = untunnelledName(cluster);
+      return [
+        resource(MESH, ClusterSchema, name, untunnelledCluster(name, mesh.tls, peersOf(backend, mesh.trustDomain))),
+        resource(MESH, ClusterLoadAssignmentSchema, name, loadAssignment(name, backend.endpoints)),
+      ];
+    },
+    { equal: sameResource },
+  );
+
   const names = (table: { readonly chains: readonly TcpChain[] }): readonly ChainName[] =>
     table.chains.map(({ name, serverNames }) => ({ name, serverNames }));
   const chainNames = graph.derive("chain-names", routes.tcp, names);
@@ -167,14 +197,10 @@ function serviceDestinations(graph: Graph, { ports, backends, routes }: MeshPart
     owner: string,
     ref: ServicePortRef,
     chains: readonly TcpChain[],
-    isTunnel: (cluster: string) => boolean,
+    takesTunnels: TakesTunnels,
   ): readonly IdentifiedResource[] =>
     chains.map((chain) => {
-      const proxy = chainProxy(
-        ref,
-        chain,
-        chain.shares.every(({ cluster }) => isTunnel(cluster)),
-      );
+      const proxy = chainProxy(ref, chain, takesTunnels);
       return resource(owner, TypedExtensionConfigSchema, proxy.name, proxy);
     });
 
@@ -190,7 +216,7 @@ function serviceDestinations(graph: Graph, { ports, backends, routes }: MeshPart
     (port, key, context) => {
       if (port.traffic === "requests") return [];
       const chains = context.fetch(routes.tcp, key)?.chains ?? plainChains(port.ref, port.traffic);
-      return proxiesOf(MESH, port.ref, chains, (cluster) => context.fetch(tunnels, cluster) ?? false);
+      return proxiesOf(MESH, port.ref, chains, (cluster) => context.fetch(tunnels, cluster));
     },
     { equal: sameResource },
   );
@@ -219,7 +245,7 @@ function serviceDestinations(graph: Graph, { ports, backends, routes }: MeshPart
       const port = context.fetch(ports, servicePortKey(ref));
       const owner = consumer(key);
       if (port === undefined) return [];
-      return [...listenerOf(owner, port, chains), ...proxiesOf(owner, ref, chains, (cluster) => context.fetch(tunnels, cluster) ?? false)];
+      return [...listenerOf(owner, port, chains), ...proxiesOf(owner, ref, chains, (cluster) => context.fetch(tunnels, cluster))];
     },
     { equal: sameResource },
   );
@@ -228,6 +254,7 @@ function serviceDestinations(graph: Graph, { ports, backends, routes }: MeshPart
     port: ServicePortOf,
     chains: readonly ChainName[],
     owners: { readonly http: string; readonly tcp: string },
+    untunnelledTo: readonly string[] = [],
   ): ResourceId[] => {
     const { ref, service, traffic } = port;
     if (service.addresses.length === 0) return [];
@@ -239,10 +266,18 @@ function serviceDestinations(graph: Graph, { ports, backends, routes }: MeshPart
         ? []
         : chains.map((chain) => resourceId(owners.tcp, TypedExtensionConfigSchema, chainExtension(ref, chain)))),
       ...(traffic === "detected" ? [resourceId(MESH, ClusterSchema, bytesClusterName(ref, traffic))] : []),
+      ...untunnelledTo.flatMap((cluster) =>
+        [ClusterSchema, ClusterLoadAssignmentSchema].map((schema) => resourceId(MESH, schema, untunnelledName(cluster))),
+      ),
     ];
   };
   const ids = graph.derive("service-destinations", ports, (port, key, context): readonly ResourceId[] =>
-    idsOf(port, context.fetch(chainNames, key) ?? plainChains(port.ref, port.traffic), { http: MESH, tcp: MESH }),
+    idsOf(
+      port,
+      context.fetch(chainNames, key) ?? plainChains(port.ref, port.traffic),
+      { http: MESH, tcp: MESH },
+      context.fetch(untunnelled, key),
+    ),
   );
   const consumers = graph.join("consumer-ports", [
     graph.derive("http-consumers", routes.httpConsumer, ({ ref }) => ref),
@@ -253,12 +288,20 @@ function serviceDestinations(graph: Graph, { ports, backends, routes }: MeshPart
     if (port === undefined) return undefined;
     const owner = consumer(key);
     const chains = context.fetch(consumerChainNames, key);
-    return idsOf(port, chains ?? context.fetch(chainNames, servicePortKey(ref)) ?? plainChains(ref, port.traffic), {
+    const owners = {
       http: context.fetch(routes.httpConsumer, key) === undefined ? MESH : owner,
       tcp: chains === undefined ? MESH : owner,
-    });
+    };
+    return chains === undefined
+      ? idsOf(
+          port,
+          context.fetch(chainNames, servicePortKey(ref)) ?? plainChains(ref, port.traffic),
+          owners,
+          context.fetch(untunnelled, servicePortKey(ref)),
+        )
+      : idsOf(port, chains, owners, context.fetch(consumerUntunnelled, key));
   });
-  return { resources: [listeners, proxies, tables, consumerTables, consumerChains], ids, consumerIds };
+  return { resources: [listeners, proxies, untunnelledClusters, tables, consumerTables, consumerChains], ids, consumerIds };
 }
 
 /** The owner of what the callers of one namespace have of a service port; `key` is a {@link consumerKey}. */

@@ -119,6 +119,45 @@ describe("pods whose traffic is redirected", () => {
     });
   });
 
+  describe("on a TCPRoute that leads to pods with and without sidecar", () => {
+    it("reach both, the former over mutual TLS", async () => {
+      const port = { name: "tcp-talk", port: 9000, targetPort: APPLICATION.tcp };
+      const split: ServicePlan = { app: "orders", addresses: ["198.19.0.12"], ports: [port] };
+      const plain: ServicePlan = { app: "stranger", addresses: ["198.19.0.13"], ports: [port] };
+      const route = {
+        apiVersion: "gateway.networking.k8s.io/v1",
+        kind: "TCPRoute",
+        metadata: { name: "split", namespace: "shop" },
+        spec: {
+          parentRefs: [{ group: "", kind: "Service", name: "split" }],
+          rules: [
+            {
+              backendRefs: [
+                { name: "orders", port: 9000 },
+                { name: "plain", port: 9000 },
+              ],
+            },
+          ],
+        },
+      } as KubernetesObject;
+      const replicas = ["orders-0", "orders-1"].map((name) => mesh.pod(name));
+      await mesh.apply(serviceObject("split", split), ...endpointSlices("split", split, replicas));
+      await mesh.apply(serviceObject("plain", plain), ...endpointSlices("plain", plain, [mesh.pod("stranger")]), route);
+      const answering = new Map<string, string>();
+      await eventually("both were reached", async () => {
+        const { heard } = await mesh.talk("web", { address: "198.19.0.12", port: 9000, say: "hello\n" });
+        const [, pod = "", app = "nobody"] = /^220 ((orders|stranger)\S*)/.exec(heard) ?? [];
+        expect(app).not.toBe("nobody");
+        answering.set(app, pod);
+        return answering.size === 2 ? true : undefined;
+      });
+      expect(await mesh.logged(answering.get("orders") ?? "", { direction: "inbound", bytesReceived: "hello\n".length })).toMatchObject({
+        peer: "spiffe://cluster.local/ns/shop/sa/web",
+        verdict: "allowed",
+      });
+    });
+  });
+
   describe("on their way to what they may not see", () => {
     it("are told so where they speak HTTP", async () => {
       for (const address of [PAYMENTS, ELSEWHERE]) {
