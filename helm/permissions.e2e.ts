@@ -40,7 +40,7 @@ describe("a control plane with the chart's permissions alone", () => {
       extraArguments: [`--audit-policy-file=${policy}`, `--audit-log-path=${join(folder, "audit.log")}`],
     });
     expect(run("helm", ["install", "seawall", CHART, "--kubeconfig", server.kubeconfig]).messages).toBe("");
-    kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/name=seawall", "--timeout=30s");
+    kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/name=seawall", "--timeout=120s");
     controlPlane = await startControlPlane(server, folder);
   });
   afterAll(async () => {
@@ -87,7 +87,7 @@ describe("a control plane with the chart's permissions alone", () => {
       spec: { targetRefs: [{ kind: "Namespace", name: "shop" }], mode: "Strict" },
     };
     run("kubectl", ["--kubeconfig", server.kubeconfig, "apply", "-f", "-"], JSON.stringify(mutualTls));
-    kubectl("wait", "-n", "shop", "mutualtlspolicy/strict", "--for=condition=Accepted", "--timeout=60s");
+    kubectl("wait", "-n", "shop", "mutualtlspolicy/strict", "--for=condition=Accepted", "--timeout=120s");
     kubectl("label", "namespace", "shop", "seawall.dev/injection-");
     await eventually(
       () => Promise.resolve(exists("configmap", "seawall-trust", "-n", "shop")),

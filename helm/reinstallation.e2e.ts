@@ -15,7 +15,7 @@ describe("a control plane without a leader", () => {
     folder = await mkdtemp(join(tmpdir(), "seawall-reinstallation-"));
     server = await startApiServer();
     expect(run("helm", ["install", "seawall", CHART, "--kubeconfig", server.kubeconfig]).messages).toBe("");
-    kubectl(["wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/name=seawall", "--timeout=30s"]);
+    kubectl(["wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/name=seawall", "--timeout=120s"]);
     const spec = { holderIdentity: "gone_192.0.2.1:15010", leaseDurationSeconds: 36_000, renewTime: "2026-01-01T00:00:00.000000Z" };
     const metadata = { name: "seawall-leader", namespace: "seawall-system" };
     kubectl(["create", "-f", "-"], { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata, spec });

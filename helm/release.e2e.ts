@@ -106,7 +106,7 @@ describe("a release of the chart", () => {
     expect([status, messages]).toEqual([0, ""]);
     expect(output).toContain("kubectl label namespace <namespace> seawall.dev/injection=enabled");
     expect(object("deployment", "seawall", "-n", "seawall-system").metadata.name).toBe("seawall");
-    const established = kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/name=seawall", "--timeout=30s");
+    const established = kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/name=seawall", "--timeout=120s");
     expect(established.status).toBe(0);
   });
 
@@ -262,6 +262,6 @@ describe("a release of the chart", () => {
   it("takes its kinds and all policies with it where that was asked for", () => {
     expect(helm("upgrade", "seawall", CHART, "--set", "crds.keep=false")).toMatchObject({ status: 0 });
     expect(helm("uninstall", "seawall")).toMatchObject({ status: 0 });
-    expect(kubectl("wait", "--for=delete", `crd/${KEPT_KIND}`, "--timeout=60s")).toMatchObject({ status: 0 });
+    expect(kubectl("wait", "--for=delete", `crd/${KEPT_KIND}`, "--timeout=120s")).toMatchObject({ status: 0 });
   });
 });

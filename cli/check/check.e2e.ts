@@ -43,7 +43,7 @@ describe("seawall check", () => {
 
   it("says what keeps an installation from working", async () => {
     expect(run("helm", ["install", "seawall", CHART, "--kubeconfig", server.kubeconfig]).messages).toBe("");
-    kubectl(["wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/name=seawall", "--timeout=30s"]);
+    kubectl(["wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/name=seawall", "--timeout=120s"]);
     expect(await findings("control plane")).toEqual([
       expect.objectContaining({ state: "problem", message: "0 of 2 replicas ready: no pod was made" }),
     ]);
@@ -161,7 +161,7 @@ describe("seawall check", () => {
   it("says which routes do nothing, and leaves those of other controllers alone", async () => {
     expect((await findings("routes")).map(({ message }) => message)).toEqual(["there are none on Services"]);
     kubectl(["apply", "--server-side", "-f", gatewayApi().crds]);
-    kubectl(["wait", "--for=condition=Established", "crd/httproutes.gateway.networking.k8s.io", "--timeout=30s"]);
+    kubectl(["wait", "--for=condition=Established", "crd/httproutes.gateway.networking.k8s.io", "--timeout=120s"]);
     const parentRef = { group: "", kind: "Service", name: "orders" };
     const parent = (controllerName: string, type: string, message: string): unknown => ({
       parentRef,

@@ -31,7 +31,7 @@ function kubectl(args: readonly string[], input?: object): Ran {
 beforeAll(async () => {
   server = await startApiServer();
   expect(kubectl(["apply", "--server-side", "-f", DEFINITIONS]).stderr).toBe("");
-  expect(kubectl(["wait", "--for=condition=Established", "--timeout=30s", "-f", DEFINITIONS]).status).toBe(0);
+  expect(kubectl(["wait", "--for=condition=Established", "--timeout=120s", "-f", DEFINITIONS]).status).toBe(0);
   for (const namespace of ["shop", "payments"]) kubectl(["create", "namespace", namespace]);
 });
 afterAll(() => server.stop());
@@ -162,7 +162,7 @@ describe("a policy that is stored", () => {
       JSON.stringify({ status }),
     ]);
     expect(patched).toMatchObject({ status: 0, stderr: "" });
-    expect(kubectl(["wait", "-n", "shop", "ap/with-status", "--for=condition=Programmed", "--timeout=5s"]).status).toBe(0);
+    expect(kubectl(["wait", "-n", "shop", "ap/with-status", "--for=condition=Programmed", "--timeout=120s"]).status).toBe(0);
     expect(kubectl(["get", "ap", "-n", "shop", "with-status"]).stdout).toMatch(/with-status .* True/);
   });
 });
