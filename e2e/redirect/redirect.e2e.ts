@@ -278,11 +278,17 @@ describe("pods whose traffic is redirected", () => {
       expect((await mesh.call("stranger", { address: mesh.pod("payments").addresses.ipv4, port: APPLICATION.undeclared })).status).toBe(
         200,
       );
-      // What lets everything through would lead these to themselves, without end.
+      // What lets everything through would lead these to themselves, again and again until no connection is left to open.
+      const opened = async (): Promise<number> => {
+        const clusters = ["passthrough", "inbound/0"].map((cluster) => mesh.stat("web", `cluster.${cluster}.upstream_cx_total`));
+        return (await Promise.all(clusters)).reduce((sum, count) => sum + count, 0);
+      };
+      const before = await opened();
       for (const address of ["127.0.0.1", "::1"])
         expect(await mesh.talk("web", { address, port: SIDECAR_PORTS.outbound, say: "hello" })).toEqual(REFUSED);
       for (const address of ["127.0.0.1", "::1", mesh.pod("web").addresses.ipv4])
         expect(await mesh.talk("web", { address, port: SIDECAR_PORTS.inbound, say: "hello" })).toEqual(REFUSED);
+      expect(await opened()).toBe(before);
       await mesh.apply(clusterPolicy("MeshConfig", "mesh", { access: { default: "Deny" } }));
       expect((await mesh.call("web", { address: ipv4, port: APPLICATION.http })).status).toBe(403);
     });
