@@ -229,7 +229,7 @@ export function pods(stage: Pick<Stage, "cluster" | "seawall">): void {
       await stage.cluster.kubectl("delete", "namespace", NAMESPACE, PLAIN, "pods-baseline", "--timeout=180s");
       await eventually(
         () => stage.seawall("proxy", "status", "-n", NAMESPACE),
-        ({ status, stdout }) => status === 0 && stdout.includes(`there is no pod with a sidecar in ${NAMESPACE}`),
+        ({ status, stderr }) => status === 0 && stderr.includes(`there is no pod with a sidecar in ${NAMESPACE}`),
       );
     });
   });
