@@ -51,23 +51,6 @@ describe("the chart", () => {
     expect(PERMISSIONS.filter(({ verb, what }) => verb === "*" || what.includes("*"))).toEqual([]);
   });
 
-  it("runs as nobody, with a read-only root file system and without privileges", () => {
-    const deployment = named(render(), "Deployment") as unknown as {
-      readonly spec: { readonly template: { readonly spec: { readonly containers: readonly { readonly securityContext: unknown }[] } } };
-    };
-    expect(deployment.spec.template.spec.containers.map(({ securityContext }) => securityContext)).toEqual([
-      {
-        allowPrivilegeEscalation: false,
-        readOnlyRootFilesystem: true,
-        runAsNonRoot: true,
-        runAsUser: 65532,
-        runAsGroup: 65532,
-        capabilities: { drop: ["ALL"] },
-        seccompProfile: { type: "RuntimeDefault" },
-      },
-    ]);
-  });
-
   it("hands values to the control plane as the MeshConfig and as what is injected", () => {
     const config = named(
       render("access.default=Audit", "trustDomain=shop.example", "tls.minVersion=1.3", "sidecar.excludeOutboundCIDRs={10.0.0.0/8}"),

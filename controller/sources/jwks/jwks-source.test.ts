@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
@@ -389,32 +389,6 @@ describe("a key set that was good and then could not be had", () => {
     clock.time = time + 24 * 60 * MINUTE + 1;
     start([uri], { store });
     expect(sink.written).toMatchObject([{ state: "pending" }]);
-  });
-});
-
-describe("the store of key sets", () => {
-  it("keeps each URI's set in a file that others cannot write to", () => {
-    const path = join(folder, "store");
-    const store = jwksFileStore(path, (failure) => expect(failure).toBeUndefined());
-    const set = canonical(keySet("a"));
-    store.write("https://a.example.com/", set, 1);
-    expect(store.read("https://a.example.com/")).toEqual({ keys: set, goodAt: 1 });
-    expect(store.read("https://b.example.com/")).toBeUndefined();
-    const [name] = readdirSync(path);
-    expect([statSync(path).mode & 0o777, statSync(join(path, name!)).mode & 0o777]).toEqual([0o700, 0o600]);
-  });
-
-  it("gives nothing for a file that was damaged, and reports what it cannot write", () => {
-    const failures: unknown[] = [];
-    const store = jwksFileStore(folder, (failure) => failures.push(failure));
-    store.write("u", canonical(keySet("a")), 1);
-    const [name] = readdirSync(folder);
-    for (const content of ["", "null", "[]", '{"uri":"u"}', '{"uri":"v","keys":"","goodAt":1}']) {
-      writeFileSync(join(folder, name!), content);
-      expect(store.read("u")).toBeUndefined();
-    }
-    jwksFileStore(join(folder, name!), (failure) => failures.push(failure)).write("u", "", 1);
-    expect(failures).toEqual([expect.objectContaining({ code: expect.stringMatching(/^E/) as unknown })]);
   });
 });
 
