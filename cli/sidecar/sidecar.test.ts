@@ -129,7 +129,8 @@ describe("seawall sidecar", () => {
     await until("the token was renewed and written back", async () => (await readFile(file, "utf8")) !== first);
     expect(own.renewals()).toBe(1);
     const admin = new AdminSocket(join(work, "admin.sock"));
-    await until("Envoy has both tokens", async () => sum(await admin.stats("^sds\\.xds-token\\.update_success$")) === 2);
+    // The token may have been renewed before Envoy read the first: then it never has that one.
+    await until("Envoy has a token", async () => sum(await admin.stats("^sds\\.xds-token\\.update_success$")) >= 1);
     // The first token has run out, and no stream that was opened with the second one stays so long. The second is still good.
     const moved = clock.now() + 9 * HOUR;
     clock.move(9.75 * HOUR);
